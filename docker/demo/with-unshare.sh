@@ -2,10 +2,19 @@
 # docker/demo/run. It is made of the same base and the same three lines as the Dockerfile.
 # shellcheck shell=bash disable=SC2154
 
-[ "$(id -u)" = 0 ] || {
-    have sudo || die "without an engine the demo needs root for its namespace, and this user has no sudo"
-    exec sudo DEMO_ENGINE=none "PATH=$PATH" "$0"
+# The base as an archive, and the wheels for its Python.
+box_parts() {
+    archive=$(docker/base root)
+    wheelhouse=$(docker/wheelhouse "$(tar -tf "$archive" | sed -n 's|^\./usr/bin/python\(3\.[0-9]*\)$|\1|p')")
 }
+
+# Mounts and chroot need root. What is built is built before, as the user whose files they are.
+if [ "$(id -u)" != 0 ]; then
+    have sudo || die "without an engine the demo needs root for its namespace, and this user has no sudo"
+    build/static
+    box_parts
+    exec sudo DEMO_ENGINE=none "HOME=$HOME" "PATH=$PATH" "$0"
+fi
 need unshare util-linux
 
 box=$target/demo-box
@@ -15,8 +24,7 @@ box_pid=
 box_code=0
 
 box_create() {
-    local archive
-    archive=$(docker/base root)
+    box_parts
     rm -rf --one-file-system "$box"
     mkdir -p "$box/root"
     tar -C "$box/root" -xf "$archive"
@@ -26,7 +34,6 @@ box_create() {
     chroot "$box/root" python -m venv /venv
     chroot "$box/root" chown -R app:app /venv
     cp "$target/static/pydexec" "$box/root/usr/local/bin/pydexec"
-    wheelhouse=$(docker/wheelhouse "$(chroot "$box/root" python -c 'import sys; print("%d.%d" % sys.version_info[:2])')")
 }
 
 box_describe() {
@@ -75,17 +82,20 @@ box_start() {
     box_code=
 }
 
-# Ended, it waits as a zombie for box_stop or box_exit_code to ask for its code.
-box_running() { [ -n "$box_pid" ] && grep -q '^State:[[:space:]]*[^Z]' "/proc/$box_pid/status" 2>/dev/null; }
+box_running() {
+    grep -q '^State:[[:space:]]*[^Z]' "/proc/${box_pid:-none}/status" 2>/dev/null || { box_collect; return 1; }
+}
+box_collect() { [ -z "$box_pid" ] || { box_code=0; wait "$box_pid" 2>/dev/null || box_code=$?; box_pid=; }; }
 # The port is one that the kernel chose; gunicorn says which.
 box_address() { tail -n "+$((box_seen + 1))" "$box/log" | sed -n 's/.*Listening at: \(http:[^ ]*\).*/\1/p'; }
 box_log() { cat "$box/log"; }
-box_collect() { [ -z "$box_pid" ] || { box_code=0; wait "$box_pid" || box_code=$?; box_pid=; }; }
+# Like `docker stop`: SIGTERM to PID 1, and ten seconds to follow it.
 box_stop() {
     kill -TERM "$(cat "/proc/$box_pid/task/$box_pid/children")"
+    (timeout 10 tail -f -s 0.2 --pid="$box_pid" /dev/null || kill -KILL "$box_pid") >/dev/null 2>&1 &
     box_collect
 }
-box_exit_code() { box_running || box_collect; echo "$box_code"; }
+box_exit_code() { echo "$box_code"; }
 box_remove() {
     # unshare takes its child along, and that one, PID 1, the whole namespace.
     if [ -n "$box_pid" ]; then kill -KILL "$box_pid" 2>/dev/null || true; box_collect; fi
