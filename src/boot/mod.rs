@@ -5,19 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod duration;
 mod env_file;
 mod error;
 mod requirements;
+mod run_step;
 mod venv;
 
 use crate::command::ExecPlan;
-use crate::init::{self, Stage, Start, Supervisor, Target};
+use crate::init::{self, Ending, Limits, Stage, Start, Supervisor, Target};
 use crate::log::Log;
 use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use requirements::Requirements;
+pub(crate) use run_step::{Failure, RunStep};
 pub(crate) use venv::Venv;
 
 /// How the command is run once everything is prepared.
@@ -29,32 +32,61 @@ pub(crate) enum Run {
     Exec,
 }
 
+/// One thing that is done before the command starts.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Requirements(Requirements),
+    Run(RunStep),
+    /// One that has nothing to do here and now.
+    Skipped {
+        what: String,
+        why: String,
+    },
+}
+
 /// All that is to be done, in order, with nothing left to decide.
 #[derive(Debug)]
 pub(crate) struct Boot {
-    pub requirements: Option<Requirements>,
+    pub steps: Vec<Step>,
     pub command: ExecPlan,
     pub run: Run,
+    /// How the command is ended.
+    pub ending: Ending,
 }
 
 impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
-        if self.run == Run::Exec && self.requirements.is_none() {
+        if self.run == Run::Exec && self.steps.is_empty() {
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
-        if let Some(requirements) = self.requirements {
-            if let Some(code) = requirements.install(&mut supervisor)? {
+        for step in self.steps {
+            if let Some(code) = step.run(&mut supervisor, log)? {
                 return Ok(code);
             }
         }
         match self.run {
             Run::Exec => Ok(killed_by(supervisor.exec(&self.command)?)),
             Run::AsInit(target) => {
-                let ended = supervisor.run(&self.command, target, Stage::Command)?;
+                let limits = Limits { time: None, ending: self.ending };
+                let ended = supervisor.run_within(&self.command, target, Stage::Command, limits)?;
                 Ok(ended.status.code())
+            }
+        }
+    }
+}
+
+impl Step {
+    /// `Some` is the exit code with which the boot ends here.
+    fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
+        match self {
+            Self::Requirements(requirements) => requirements.install(supervisor),
+            Self::Run(step) => step.run(supervisor),
+            Self::Skipped { what, why } => {
+                log.step(|| format!("skipping {what}: {why}"));
+                Ok(None)
             }
         }
     }

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
 use super::options::{Options, Parsed};
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Venv};
+use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Venv};
 use crate::command::{Command, Environment, lookup};
-use crate::init::{Start, Target};
+use crate::init::{Ending, Start, Target};
 use crate::log::Log;
 use crate::sys::Args;
 
@@ -22,7 +22,7 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     Ok(lower(&options, &environment)?.run(start, log)?)
 }
 
-fn print(text: &str) -> Result<u8, Failure> {
+pub(super) fn print(text: &str) -> Result<u8, Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(0),
         Err(error) => Err(Failure {
@@ -63,7 +63,8 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
         (false, true) => Run::AsInit(Target::Group),
         (false, false) => Run::AsInit(Target::Child),
     };
-    Ok(Boot { requirements, command: plan, run })
+    let steps = requirements.map(Step::Requirements).into_iter().collect();
+    Ok(Boot { steps, command: plan, run, ending: Ending::default() })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::failure::Failure;
-use crate::command::Environment;
+use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -218,7 +218,7 @@ impl Options {
             }
             match spec.kind {
                 Kind::Flag => {
-                    let on = flag(value).ok_or_else(|| {
+                    let on = yes_or_no(value).ok_or_else(|| {
                         Failure::usage(
                             format!("variable {} is neither on nor off", spec.twin),
                             Some(format!("set {}=1 or {}=0", spec.twin, spec.twin)),
@@ -296,14 +296,6 @@ pub(super) enum Parsed {
 enum Answer {
     Matches(Box<ArgMatches>),
     Text(String),
-}
-
-fn flag(value: &OsStr) -> Option<bool> {
-    match value.to_str()?.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
 }
 
 fn parser() -> clap::Command {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Event, Foreground, Machine, Role, Target};
 use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement};
@@ -54,6 +55,8 @@ pub(crate) struct Ended {
     pub status: Status,
     /// The last signal that asked this process to end, if there was one.
     pub asked_to_end: Option<Signal>,
+    /// Whether its time was up before it ended.
+    pub timed_out: bool,
 }
 
 /// What this process was started with, taken by the first lines of `main`.
@@ -135,6 +138,17 @@ impl Supervisor {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
+        self.run_within(plan, target, stage, Limits::default())
+    }
+
+    /// As [`run`](Self::run), within limits.
+    pub fn run_within(
+        &mut self,
+        plan: &ExecPlan,
+        target: Target,
+        stage: Stage,
+        limits: Limits,
+    ) -> Result<Ended, Error> {
         let terminal =
             self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
         let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal))?;
@@ -143,7 +157,7 @@ impl Supervisor {
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.watch(child, target)?;
+        let ended = self.watch(child, target, Clock::new(limits, Instant::now()))?;
         self.log.step(|| {
             let (code, seconds) = (ended.status.code(), began.elapsed().as_secs_f64());
             format!("{:?} ended with {code} after {seconds:.3} s", plan.program())
@@ -164,15 +178,20 @@ impl Supervisor {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: i32, target: Target) -> Result<Ended, Error> {
+    fn watch(&mut self, child: i32, target: Target, mut clock: Clock) -> Result<Ended, Error> {
         let mut machine = Machine::new(Role { pid1: self.pid == 1, pid: self.pid, target });
         let mut asked_to_end = None;
+        let mut timed_out = false;
         loop {
             while let Some(received) = self.next_signal()? {
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                 }
                 for action in machine.on(Event::Signal(received)).into_iter().flatten() {
+                    let action = match action {
+                        Action::Forward(it) => Action::Forward(clock.pass_on(it, Instant::now())),
+                        other => other,
+                    };
                     self.act(action, child, target);
                 }
             }
@@ -190,17 +209,38 @@ impl Supervisor {
                 let event = Event::Child(change, self.foreground(child));
                 for action in machine.on(event).into_iter().flatten() {
                     if let Action::End(status) = action {
-                        return Ok(Ended { status, asked_to_end });
+                        return Ok(Ended { status, asked_to_end, timed_out });
                     }
                     self.act(action, child, target);
+                }
+            }
+            if clock.next().is_some() {
+                if let Some(due) = clock.due(Instant::now()) {
+                    timed_out |= matches!(due, Due::Tell(_));
+                    self.enforce(due, child);
                 }
             }
             if !more {
                 let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = poll(&mut ready, PollTimeout::NONE);
+                let _ = poll(&mut ready, until(clock.next()));
             }
         }
+    }
+
+    /// To the whole group: what the child has started must not outlive it.
+    fn enforce(&self, due: Due, child: i32) {
+        let signal = match due {
+            Due::Tell(signal) => signal,
+            Due::Kill => Signal::KILL,
+        };
+        self.log.step(|| format!("the time of {child} is up: sending {signal}"));
+        let group = signal::send(signal::Target::Group(child), signal);
+        if group.is_err() || ids::process_group_of(child) != Some(child) {
+            let _ = signal::send(signal::Target::Process(child), signal);
+        }
+        // A stopped one would keep what is not SIGKILL until it is continued.
+        let _ = signal::send(signal::Target::Group(child), Signal::CONT);
     }
 
     fn next_signal(&mut self) -> Result<Option<Received>, Error> {
@@ -320,6 +360,20 @@ fn forward(received: Received, child: i32, target: Target) {
         (Target::Group, _) => signal::send(signal::Target::Group(child), signal)
             .or_else(|_| signal::send(process, signal)),
     };
+}
+
+/// The time until then, rounded up: a millisecond too early would be a turn of the loop for nothing.
+fn until(next: Option<Instant>) -> PollTimeout {
+    let Some(next) = next else {
+        return PollTimeout::NONE;
+    };
+    let left = next.saturating_duration_since(Instant::now());
+    let milliseconds = left.as_micros().div_ceil(1000);
+    // Longer than poll can wait: then it wakes up once in between.
+    i32::try_from(milliseconds)
+        .ok()
+        .and_then(|left| left.try_into().ok())
+        .unwrap_or(PollTimeout::MAX)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {
