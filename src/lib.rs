@@ -1,1 +1,47 @@
-//! placeholder
+//! Builds and runs commands as a container's entrypoint does: arguments from environment
+//! variables, another user, signals forwarded, the exit status kept.
+//!
+//! This is the library behind the binary `pydexec`, and a successor of the Python library of that
+//! name. A program of your own may use it where an entrypoint needs more than options can say:
+//!
+//! ```no_run
+//! use pydexec::{Command, EnvArg};
+//!
+//! Command::new("python").args(["manage.py", "migrate"]).user("app").run()?;
+//!
+//! let error = Command::new("gunicorn")
+//!     .opt_from_env("--bind=", EnvArg::new("BIND").default("0.0.0.0:8000"))
+//!     .opt_from_env("--workers", "WEB_CONCURRENCY")
+//!     .arg_from_env(EnvArg::new("APP_MODULE").required())
+//!     .user("app")
+//!     .workdir("/app")
+//!     .exec();
+//! // exec() returns only when it failed.
+//! eprintln!("{error}");
+//! std::process::exit(error.exit_code().into());
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), pydexec::Error>(())
+//! ```
+//!
+//! Linux only: it speaks to the kernel of containers.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod command;
+pub mod error;
+pub mod user;
+
+mod boot;
+mod init;
+mod log;
+
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod sys;
+
+pub use command::{Child, Command, EnvArg, Environment, ExecPlan};
+pub use error::Error;
+pub use user::UserSpec;

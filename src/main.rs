@@ -1,1 +1,6 @@
-fn main(){println!("placeholder")}
+//! The binary `pydexec`. Hands over to the command line in `pydexec::cli`, nothing else.
+
+#![no_main]
+
+#[path = "sys/entry.rs"]
+mod entry;

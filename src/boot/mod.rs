@@ -1,0 +1,66 @@
+//! The steps that prepare the container before the command starts, one file for each.
+//!
+//! What a step needs is decided and checked before the first of them has an effect; a step that
+//! fails, or during which somebody asked the container to end, ends the boot.
+
+#![forbid(unsafe_code)]
+
+mod env_file;
+mod error;
+mod requirements;
+mod venv;
+
+use crate::command::ExecPlan;
+use crate::init::{self, Stage, Start, Supervisor, Target};
+use crate::log::Log;
+use crate::sys::signal::Signal;
+
+pub(crate) use env_file::EnvFile;
+pub(crate) use error::BootError;
+pub(crate) use requirements::Requirements;
+pub(crate) use venv::Venv;
+
+/// How the command is run once everything is prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// As a child, with this process as its init.
+    AsInit(Target),
+    /// In place of this process.
+    Exec,
+}
+
+/// All that is to be done, in order, with nothing left to decide.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    pub requirements: Option<Requirements>,
+    pub command: ExecPlan,
+    pub run: Run,
+}
+
+impl Boot {
+    /// Does it, and returns the exit code of this process.
+    pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
+        if self.run == Run::Exec && self.requirements.is_none() {
+            let signal = init::exec(&self.command, start.inherited())?;
+            return Ok(killed_by(signal));
+        }
+        let mut supervisor = Supervisor::new(start, log)?;
+        if let Some(requirements) = self.requirements {
+            if let Some(code) = requirements.install(&mut supervisor)? {
+                return Ok(code);
+            }
+        }
+        match self.run {
+            Run::Exec => Ok(killed_by(supervisor.exec(&self.command)?)),
+            Run::AsInit(target) => {
+                let ended = supervisor.run(&self.command, target, Stage::Command)?;
+                Ok(ended.status.code())
+            }
+        }
+    }
+}
+
+/// The exit code that stands for the end by a signal.
+fn killed_by(signal: Signal) -> u8 {
+    128u8.saturating_add(signal.number() as u8)
+}

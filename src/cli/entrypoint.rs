@@ -1,0 +1,116 @@
+//! `pydexec [OPTIONS] -- COMMAND`: from options to a boot plan, and off.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+use super::failure::Failure;
+use super::options::{Options, Parsed};
+use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Venv};
+use crate::command::{Command, Environment, lookup};
+use crate::init::{Start, Target};
+use crate::log::Log;
+use crate::sys::Args;
+
+pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
+    let environment = Environment::current();
+    let options = match Options::read(args.from(1), &environment)? {
+        Parsed::Options(options) => options,
+        Parsed::Text(text) => return print(&text),
+    };
+    let log = if options.verbose { Log::Steps } else { Log::Silent };
+    Ok(lower(&options, &environment)?.run(start, log)?)
+}
+
+fn print(text: &str) -> Result<u8, Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(Failure {
+            message: format!("cannot write to stdout: {}", crate::error::reason(&error)),
+            hint: None,
+            code: 1,
+        }),
+    }
+}
+
+/// Everything is read, resolved and checked here; nothing is started or changed.
+fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError> {
+    let mut words = options.command.iter();
+    let program = words.next();
+    let mut command = Command::new(program.map_or(OsStr::new("python"), OsString::as_os_str));
+    command.args(words);
+    variables(&mut command, options, environment)?;
+    if let Some(user) = &options.user {
+        command.user(user);
+    }
+    if let Some(workdir) = &options.workdir {
+        command.workdir(workdir);
+    }
+    let mut plan = command.plan(environment)?;
+    plan.check_workdir()?;
+    if let Some(directory) = &options.venv {
+        Venv::find(directory)?.activate(&mut plan.environment);
+    }
+    if program.is_none() {
+        plan.program = prompt(&plan.environment)?;
+    }
+    let requirements = match options.no_requirements {
+        true => None,
+        false => Requirements::plan(&options.requirements, &plan)?,
+    };
+    let run = match (options.exec, options.group) {
+        (true, _) => Run::Exec,
+        (false, true) => Run::AsInit(Target::Group),
+        (false, false) => Run::AsInit(Target::Child),
+    };
+    Ok(Boot { requirements, command: plan, run })
+}
+
+/// Cleared first, then files, then single variables, then removals: each can correct those before.
+fn variables(
+    command: &mut Command,
+    options: &Options,
+    ours: &Environment,
+) -> Result<(), BootError> {
+    for twin in Options::twins() {
+        command.env_remove(twin);
+    }
+    if options.env_clear {
+        command.env_clear();
+    }
+    for file in &options.env_file {
+        for (name, value) in EnvFile::read(file)?.variables {
+            set(command, &name, value.as_deref(), ours);
+        }
+    }
+    for variable in &options.env {
+        let bytes = variable.as_bytes();
+        match bytes.iter().position(|byte| *byte == b'=') {
+            Some(at) => {
+                let (name, value) = (&bytes[..at], &bytes[at + 1..]);
+                command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+            }
+            None => set(command, variable, None, ours),
+        }
+    }
+    for name in &options.env_remove {
+        command.env_remove(name);
+    }
+    Ok(())
+}
+
+/// A name without a value passes our own on, if there is one, as `docker run -e NAME` does.
+fn set(command: &mut Command, name: &OsStr, value: Option<&OsStr>, ours: &Environment) {
+    if let Some(value) = value.or_else(|| ours.get(name)) {
+        command.env(name, value);
+    }
+}
+
+/// Python's own prompt, for a container that is started without a command.
+fn prompt(environment: &Environment) -> Result<OsString, BootError> {
+    let path = lookup::search_path(environment);
+    lookup::find("python", path)
+        .or_else(|| lookup::find("python3", path))
+        .map(OsString::from)
+        .ok_or_else(|| BootError::NoPython { path: path.to_string_lossy().into_owned() })
+}

@@ -1,0 +1,39 @@
+//! An error on its way out: what is printed, and the exit code.
+
+use std::io::{self, Write};
+
+use crate::boot::BootError;
+
+/// What every error becomes at the top.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// One line that says what failed and why; several lines only for several faults.
+    pub message: String,
+    /// One line that says what to do about it.
+    pub hint: Option<String>,
+    pub code: u8,
+}
+
+impl Failure {
+    /// A command line or variable that is wrong.
+    pub fn usage(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { message: message.into(), hint, code: 2 }
+    }
+
+    /// Writes it to stderr at once, so that no other process's line comes in between.
+    pub fn print(&self) {
+        let mut text = String::new();
+        for line in self.message.lines().chain(self.hint.as_deref()) {
+            text.push_str("pydexec: ");
+            text.push_str(line);
+            text.push('\n');
+        }
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl From<BootError> for Failure {
+    fn from(error: BootError) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), code: error.exit_code() }
+    }
+}

@@ -1,0 +1,474 @@
+//! The options of the entrypoint form: on the command line, or in their environment twins.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::builder::ValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches};
+
+use super::failure::Failure;
+use crate::command::Environment;
+
+/// What was asked for, still as it was written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    pub user: Option<OsString>,
+    pub workdir: Option<PathBuf>,
+    pub venv: Option<PathBuf>,
+    pub requirements: Vec<PathBuf>,
+    pub no_requirements: bool,
+    pub env: Vec<OsString>,
+    pub env_file: Vec<PathBuf>,
+    pub env_remove: Vec<OsString>,
+    pub env_clear: bool,
+    pub group: bool,
+    pub exec: bool,
+    pub verbose: bool,
+    pub command: Vec<OsString>,
+}
+
+/// How an option is written, and its twin in the environment.
+struct Spec {
+    long: &'static str,
+    short: Option<char>,
+    twin: &'static str,
+    kind: Kind,
+    value: &'static str,
+    help: &'static str,
+}
+
+enum Kind {
+    One,
+    /// Repeatable; in the twin, the values are separated by this.
+    Many(u8),
+    Flag,
+}
+
+/// Every option, in the order of the help text.
+const SPECS: [Spec; 12] = [
+    Spec {
+        long: "user",
+        short: Some('u'),
+        twin: "PYDEXEC_USER",
+        kind: Kind::One,
+        value: "[USER][:GROUP]",
+        help: "Run the command as this user, by name or number; HOME follows [default: as now]",
+    },
+    Spec {
+        long: "workdir",
+        short: Some('w'),
+        twin: "PYDEXEC_WORKDIR",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Run the command in this directory [default: as now]",
+    },
+    Spec {
+        long: "venv",
+        short: None,
+        twin: "PYDEXEC_VENV",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Activate this virtual environment: VIRTUAL_ENV, PATH, PYTHONHOME",
+    },
+    Spec {
+        long: "requirements",
+        short: Some('r'),
+        twin: "PYDEXEC_REQUIREMENTS",
+        kind: Kind::Many(b':'),
+        value: "FILE",
+        help: "Install these first, by uv or pip [default: /requirements.txt, if it is there]",
+    },
+    Spec {
+        long: "no-requirements",
+        short: None,
+        twin: "PYDEXEC_NO_REQUIREMENTS",
+        kind: Kind::Flag,
+        value: "",
+        help: "Install nothing, even if /requirements.txt is there",
+    },
+    Spec {
+        long: "env",
+        short: Some('e'),
+        twin: "PYDEXEC_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "NAME[=VALUE]",
+        help: "Set a variable of the command; NAME alone passes ours on",
+    },
+    Spec {
+        long: "env-file",
+        short: None,
+        twin: "PYDEXEC_ENV_FILE",
+        kind: Kind::Many(b':'),
+        value: "FILE",
+        help: "Set the variables of this file, a line each, as docker run --env-file reads it",
+    },
+    Spec {
+        long: "env-remove",
+        short: None,
+        twin: "PYDEXEC_ENV_REMOVE",
+        kind: Kind::Many(b','),
+        value: "NAME",
+        help: "Remove a variable from the command's environment",
+    },
+    Spec {
+        long: "env-clear",
+        short: None,
+        twin: "PYDEXEC_ENV_CLEAR",
+        kind: Kind::Flag,
+        value: "",
+        help: "Begin with an empty environment",
+    },
+    Spec {
+        long: "group",
+        short: Some('g'),
+        twin: "PYDEXEC_GROUP",
+        kind: Kind::Flag,
+        value: "",
+        help: "Forward signals to the command's whole process group, not to the command alone",
+    },
+    Spec {
+        long: "exec",
+        short: None,
+        twin: "PYDEXEC_EXEC",
+        kind: Kind::Flag,
+        value: "",
+        help: "Replace this process by the command: no signals forwarded, no zombies reaped",
+    },
+    Spec {
+        long: "verbose",
+        short: Some('v'),
+        twin: "PYDEXEC_VERBOSE",
+        kind: Kind::Flag,
+        value: "",
+        help: "Tell each step on stderr, and how long it took",
+    },
+];
+
+const AFTER_HELP: &str = "\
+Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
+PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
+twin counts as unset, and the command does not get to see it. In a twin, several values are
+separated: FILEs by :, --env by a new line, --env-remove by a comma; a flag is 1 or 0.
+
+Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
+executable, 2 a wrong option, variable, file or user, 1 anything else.";
+
+impl Options {
+    /// Reads the command line, then the twins of what it does not say.
+    pub fn read(
+        args: impl Iterator<Item = &'static OsStr>,
+        environment: &Environment,
+    ) -> Result<Parsed, Failure> {
+        let mut args = args.peekable();
+        // `pydexec -- COMMAND`, the usual call, needs no parser.
+        let mut options = if args.peek() == Some(&OsStr::new("--")) {
+            Self { command: args.skip(1).map(OsStr::to_owned).collect(), ..Self::default() }
+        } else {
+            match parse(args) {
+                Ok(Answer::Matches(matches)) => Self::of_matches(*matches)?,
+                Ok(Answer::Text(text)) => return Ok(Parsed::Text(text)),
+                Err(failure) => return Err(failure),
+            }
+        };
+        options.take_twins(environment)?;
+        Ok(Parsed::Options(options))
+    }
+
+    /// The names of all twins: the command does not get to see them.
+    pub fn twins() -> impl Iterator<Item = &'static str> {
+        SPECS.iter().map(|spec| spec.twin)
+    }
+
+    fn of_matches(mut matches: ArgMatches) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        for spec in &SPECS {
+            match spec.kind {
+                Kind::Flag => {
+                    if matches.get_flag(spec.long) {
+                        options.set_flag(spec.long, true);
+                    }
+                }
+                Kind::One | Kind::Many(_) => {
+                    for value in matches.remove_many::<OsString>(spec.long).into_iter().flatten() {
+                        if value.is_empty() {
+                            return Err(Failure::usage(
+                                format!("option --{} has an empty value", spec.long),
+                                Some(format!("give it a {}, or leave it out", spec.value)),
+                            ));
+                        }
+                        options.add_value(spec.long, value);
+                    }
+                }
+            }
+        }
+        let command = matches.remove_many::<OsString>("command");
+        options.command = command.into_iter().flatten().collect();
+        Ok(options)
+    }
+
+    fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
+        for spec in &SPECS {
+            let Some(value) = environment.get(spec.twin).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            if self.has(spec.long) {
+                continue;
+            }
+            match spec.kind {
+                Kind::Flag => {
+                    let on = flag(value).ok_or_else(|| {
+                        Failure::usage(
+                            format!("variable {} is neither on nor off", spec.twin),
+                            Some(format!("set {}=1 or {}=0", spec.twin, spec.twin)),
+                        )
+                    })?;
+                    self.set_flag(spec.long, on);
+                }
+                Kind::One => self.add_value(spec.long, value.to_owned()),
+                Kind::Many(separator) => {
+                    for value in value.as_bytes().split(|byte| *byte == separator) {
+                        let value = value.trim_ascii();
+                        if !value.is_empty() {
+                            self.add_value(spec.long, OsStr::from_bytes(value).to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, long: &str) -> bool {
+        match long {
+            "user" => self.user.is_some(),
+            "workdir" => self.workdir.is_some(),
+            "venv" => self.venv.is_some(),
+            // Either of the two says what is to be installed.
+            "requirements" | "no-requirements" => {
+                self.no_requirements || !self.requirements.is_empty()
+            }
+            "env" => !self.env.is_empty(),
+            "env-file" => !self.env_file.is_empty(),
+            "env-remove" => !self.env_remove.is_empty(),
+            "env-clear" => self.env_clear,
+            "group" => self.group,
+            "exec" => self.exec,
+            "verbose" => self.verbose,
+            _ => false,
+        }
+    }
+
+    fn add_value(&mut self, long: &str, value: OsString) {
+        match long {
+            "user" => self.user = Some(value),
+            "workdir" => self.workdir = Some(value.into()),
+            "venv" => self.venv = Some(value.into()),
+            "requirements" => self.requirements.push(value.into()),
+            "env" => self.env.push(value),
+            "env-file" => self.env_file.push(value.into()),
+            "env-remove" => self.env_remove.push(value),
+            _ => {}
+        }
+    }
+
+    fn set_flag(&mut self, long: &str, on: bool) {
+        match long {
+            "no-requirements" => self.no_requirements = on,
+            "env-clear" => self.env_clear = on,
+            "group" => self.group = on,
+            "exec" => self.exec = on,
+            "verbose" => self.verbose = on,
+            _ => {}
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Options(Options),
+    /// The help or the version, for stdout.
+    Text(String),
+}
+
+enum Answer {
+    Matches(Box<ArgMatches>),
+    Text(String),
+}
+
+fn flag(value: &OsStr) -> Option<bool> {
+    match value.to_str()?.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn parser() -> clap::Command {
+    let mut command = clap::Command::new("pydexec")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The entrypoint of a Python container: PID 1, user, requirements, signals, zombies")
+        .override_usage("pydexec [OPTIONS] -- [COMMAND [ARG]...]")
+        .after_help(AFTER_HELP)
+        .arg(
+            Arg::new("command")
+                .value_name("COMMAND")
+                .last(true)
+                .num_args(0..)
+                .hide(true)
+                .value_parser(ValueParser::os_string()),
+        );
+    for spec in &SPECS {
+        let mut arg = Arg::new(spec.long).long(spec.long).help(spec.help);
+        if let Some(short) = spec.short {
+            arg = arg.short(short);
+        }
+        arg = match spec.kind {
+            Kind::Flag => arg.action(ArgAction::SetTrue),
+            Kind::One | Kind::Many(_) => arg
+                .value_name(spec.value)
+                .action(match spec.kind {
+                    Kind::One => ArgAction::Set,
+                    _ => ArgAction::Append,
+                })
+                .value_parser(ValueParser::os_string()),
+        };
+        command = command.arg(arg);
+    }
+    command
+}
+
+fn parse(args: impl Iterator<Item = &'static OsStr>) -> Result<Answer, Failure> {
+    let words = [OsStr::new("pydexec")].into_iter().chain(args);
+    match parser().try_get_matches_from(words) {
+        Ok(matches) => Ok(Answer::Matches(Box::new(matches))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Answer::Text(error.to_string()))
+            }
+            _ => Err(usage(&error)),
+        },
+    }
+}
+
+/// clap's error in our form: a line that says what is wrong, and one that says what to do.
+fn usage(error: &clap::Error) -> Failure {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let word = text(ContextKind::InvalidArg).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument if word.starts_with('-') => Failure::usage(
+            format!("unknown option {word:?}"),
+            Some(match text(ContextKind::SuggestedArg) {
+                Some(nearest) => format!("did you mean {nearest:?}? All: pydexec --help"),
+                None => "all options: pydexec --help; a command stands behind --".into(),
+            }),
+        ),
+        ErrorKind::UnknownArgument => Failure::usage(
+            format!("unexpected word {word:?}"),
+            Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
+        ),
+        ErrorKind::ArgumentConflict => Failure::usage(
+            format!("option {word} is given more than once"),
+            Some("give it once".into()),
+        ),
+        ErrorKind::TooManyValues => Failure::usage(format!("option {word} takes no value"), None),
+        ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::NoEquals => {
+            Failure::usage(format!("option {word} needs a value"), None)
+        }
+        kind => Failure::usage(
+            format!("wrong usage: {kind}"),
+            Some("all options: pydexec --help".into()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &'static [&'static str], twins: &[(&str, &str)]) -> Result<Options, Failure> {
+        let environment = twins.iter().copied().collect();
+        let words = words.iter().map(|word| OsStr::new(*word));
+        match Options::read(words, &environment)? {
+            Parsed::Options(options) => Ok(options),
+            Parsed::Text(text) => panic!("{text}"),
+        }
+    }
+
+    #[test]
+    fn the_parser_is_well_formed() {
+        parser().debug_assert();
+    }
+
+    #[test]
+    fn with_and_without_the_parser_it_is_the_same() {
+        let short = read(&["--", "a", "--user", "x", "--"], &[]).unwrap();
+        let long = read(&["--env-clear", "--", "a", "--user", "x", "--"], &[]).unwrap();
+        assert_eq!(short.command, ["a", "--user", "x", "--"]);
+        assert_eq!(Options { env_clear: true, ..short }, long);
+        assert_eq!(read(&[], &[]).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn every_option_has_a_twin_that_does_the_same() {
+        for spec in &SPECS {
+            let name = spec.long.to_ascii_uppercase().replace('-', "_");
+            assert_eq!(spec.twin, format!("PYDEXEC_{name}"));
+            let by_twin = read(&["--"], &[(spec.twin, "1")]).unwrap();
+            assert!(by_twin.has(spec.long), "{}", spec.long);
+            assert_ne!(by_twin, Options::default());
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins_and_an_empty_twin_is_unset() {
+        let options = read(&["--user", "a", "--"], &[("PYDEXEC_USER", "b")]).unwrap();
+        assert_eq!(options.user.as_deref(), Some(OsStr::new("a")));
+        let options = read(&["--no-requirements"], &[("PYDEXEC_REQUIREMENTS", "/r.txt")]).unwrap();
+        assert!(options.requirements.is_empty());
+        assert_eq!(read(&["--"], &[("PYDEXEC_USER", "")]).unwrap().user, None);
+    }
+
+    #[test]
+    fn several_values_in_a_twin_are_separated() {
+        let twins = [
+            ("PYDEXEC_REQUIREMENTS", "/a.txt:/b.txt"),
+            ("PYDEXEC_ENV", "A=1:2\nB=x, y\n"),
+            ("PYDEXEC_ENV_REMOVE", "C, D"),
+        ];
+        let options = read(&["--"], &twins).unwrap();
+        assert_eq!(options.requirements, [PathBuf::from("/a.txt"), PathBuf::from("/b.txt")]);
+        assert_eq!(options.env, ["A=1:2", "B=x, y"]);
+        assert_eq!(options.env_remove, ["C", "D"]);
+    }
+
+    #[test]
+    fn wrong_usage_is_code_2_with_the_word_that_is_wrong() {
+        let cases: [(&'static [&'static str], &str); 8] = [
+            (&["--bogus", "--", "x"], "unknown option \"--bogus\""),
+            (&["--usr", "x", "--", "x"], "unknown option \"--usr\""),
+            (&["-Z"], "unknown option \"-Z\""),
+            (&["gunicorn", "app"], "unexpected word \"gunicorn\""),
+            (&["--user"], "needs a value"),
+            (&["--user", "a", "--user", "b", "--"], "more than once"),
+            (&["--exec=1", "--"], "takes no value"),
+            (&["--user=", "--"], "empty value"),
+        ];
+        for (words, said) in cases {
+            let failure = read(words, &[]).unwrap_err();
+            assert_eq!(failure.code, 2, "{words:?}");
+            assert!(failure.message.contains(said), "{words:?}: {}", failure.message);
+            assert!(!failure.message.contains('\n'), "{words:?}: {}", failure.message);
+        }
+        let failure = read(&["--usr", "x", "--", "x"], &[]).unwrap_err();
+        assert!(failure.hint.unwrap().contains("--user"));
+        let failure = read(&["--"], &[("PYDEXEC_EXEC", "maybe")]).unwrap_err();
+        assert!(failure.message.contains("PYDEXEC_EXEC"));
+    }
+}

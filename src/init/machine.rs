@@ -1,0 +1,267 @@
+//! The rules of the init, as a pure state machine.
+
+use crate::sys::process::{Change, Status};
+use crate::sys::signal::{Received, Signal, Stop};
+
+/// Whom the signals that the init gets are passed on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The child alone. It knows best what its own children need: celery's workers must not get
+    /// the TERM that asks their parent to let them finish.
+    Child,
+    /// Every process of the child's group.
+    Group,
+}
+
+/// Who the init is, as far as its rules depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// PID 1 of its namespace: it cannot be stopped, and nobody could continue its child.
+    pub pid1: bool,
+    /// Its PID.
+    pub pid: i32,
+    pub target: Target,
+}
+
+/// What happens to the init.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It was sent a signal.
+    Signal(Received),
+    /// Something happened to its main child.
+    Child(Change, Foreground),
+}
+
+/// Which process group has the terminal at that moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreground {
+    /// There is no terminal, or it is with somebody else.
+    Elsewhere,
+    /// The child's.
+    Child,
+    /// The init's own.
+    Own,
+}
+
+/// What the init does about it, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Pass it on, with its value if it has one.
+    Forward(Received),
+    /// Let the child and its whole group go on.
+    Continue,
+    /// Make the child's group the foreground of the terminal, if it is this process's to give.
+    HandForeground,
+    /// Stop this process as the child was stopped, until somebody continues it.
+    StopSelf(Signal, Stop),
+    /// The child is gone, and with it the init's work.
+    End(Status),
+}
+
+/// At most so many actions follow an event.
+pub(crate) type Actions = [Option<Action>; 2];
+
+const NOTHING: Actions = [None, None];
+
+fn one(action: Action) -> Actions {
+    [Some(action), None]
+}
+
+/// The state of the init between two events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    role: Role,
+    stopped: bool,
+}
+
+impl Machine {
+    /// Begins when the child runs.
+    pub fn new(role: Role) -> Self {
+        Self { role, stopped: false }
+    }
+
+    /// Takes an event and says what is to be done.
+    pub fn on(&mut self, event: Event) -> Actions {
+        match event {
+            Event::Signal(received) => self.signal(received),
+            Event::Child(change, foreground) => self.child(change, foreground),
+        }
+    }
+
+    fn signal(&self, received: Received) -> Actions {
+        match received.signal {
+            // Not to be forwarded: it tells of our own children, and is read for that.
+            Signal::CHLD => NOTHING,
+            // Our own writes to a closed pipe or a full file make these (pipe(7), setrlimit(2)); the
+            // child did nothing to deserve them. From anybody else they are forwarded.
+            Signal::PIPE | Signal::XFSZ if received.sender == self.role.pid => NOTHING,
+            // We have been continued, by `fg` perhaps: then the terminal is ours to hand over, and
+            // Ctrl-Z has stopped all of the child's group.
+            Signal::CONT if self.stopped => [Some(Action::HandForeground), Some(Action::Continue)],
+            Signal::CONT => [Some(Action::HandForeground), Some(Action::Forward(received))],
+            // A stopped process keeps these until it is continued, and would outlive `docker stop`
+            // until it is killed. systemd sends the CONT too (KillMode, systemd.kill(5)).
+            Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT if self.stopped => {
+                [Some(Action::Forward(received)), Some(Action::Continue)]
+            }
+            _ => one(Action::Forward(received)),
+        }
+    }
+
+    fn child(&mut self, change: Change, foreground: Foreground) -> Actions {
+        match change {
+            Change::Ended(status) => one(Action::End(status)),
+            Change::Continued => {
+                self.stopped = false;
+                NOTHING
+            }
+            Change::Stopped(signal) => {
+                self.stopped = true;
+                self.stopped_by(signal, foreground)
+            }
+        }
+    }
+
+    /// A shell that started us sees only us: we stop with our child, and `fg` continues both.
+    fn stopped_by(&self, signal: Signal, foreground: Foreground) -> Actions {
+        let extent = match foreground {
+            // The terminal means the whole job: the script that started us, the rest of a pipeline.
+            Foreground::Child => Stop::Group,
+            Foreground::Own | Foreground::Elsewhere => Stop::Process,
+        };
+        match (signal, foreground) {
+            // `fg` without a stop before it: the terminal is with us, and the child wants it.
+            (Signal::TTIN | Signal::TTOU, Foreground::Own) => {
+                [Some(Action::HandForeground), Some(Action::Continue)]
+            }
+            // Ctrl-Z under PID 1. No shell is there to continue the child, and the container would
+            // hang. The kernel drops this signal for orphaned process groups for the same reason.
+            (Signal::TSTP, Foreground::Child) if self.role.pid1 => one(Action::Continue),
+            _ if self.role.pid1 => NOTHING,
+            (Signal::TSTP | Signal::TTIN | Signal::TTOU, _) => {
+                one(Action::StopSelf(signal, extent))
+            }
+            // Editors and shells stop themselves by SIGSTOP when they are told TSTP.
+            (_, Foreground::Child) => one(Action::StopSelf(Signal::TSTP, extent)),
+            // SIGSTOP from afar: whoever stopped the child will continue it, and not us.
+            _ => NOTHING,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PID: i32 = 77;
+
+    fn machine(pid1: bool) -> Machine {
+        Machine::new(Role { pid1, pid: PID, target: Target::Child })
+    }
+
+    fn from(sender: i32, number: i32) -> Received {
+        Received { signal: Signal::new(number).unwrap(), sender, value: None }
+    }
+
+    fn stopped(signal: Signal, foreground: Foreground) -> Event {
+        Event::Child(Change::Stopped(signal), foreground)
+    }
+
+    #[test]
+    fn every_signal_but_chld_is_forwarded() {
+        for number in (1..=64).filter(|number| ![9, 17, 19].contains(number)) {
+            let received = from(5, number);
+            let actions = machine(true).on(Event::Signal(received));
+            assert!(actions.contains(&Some(Action::Forward(received))), "{number}");
+        }
+        assert_eq!(machine(true).on(Event::Signal(from(0, 17))), NOTHING);
+    }
+
+    #[test]
+    fn a_sigpipe_of_our_own_making_is_not_the_childs() {
+        for number in [13, 25] {
+            assert_eq!(machine(true).on(Event::Signal(from(PID, number))), NOTHING);
+            assert_eq!(
+                machine(true).on(Event::Signal(from(PID + 1, number))),
+                one(Action::Forward(from(PID + 1, number)))
+            );
+        }
+    }
+
+    #[test]
+    fn a_stopped_child_that_is_told_to_end_is_continued_too() {
+        let mut init = machine(true);
+        init.on(stopped(Signal::STOP, Foreground::Elsewhere));
+        let term = from(0, 15);
+        assert_eq!(
+            init.on(Event::Signal(term)),
+            [Some(Action::Forward(term)), Some(Action::Continue)]
+        );
+        init.on(Event::Child(Change::Continued, Foreground::Elsewhere));
+        assert_eq!(init.on(Event::Signal(term)), one(Action::Forward(term)));
+    }
+
+    #[test]
+    fn we_stop_with_our_child_where_somebody_can_continue_us() {
+        for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+            assert_eq!(
+                machine(false).on(stopped(signal, Foreground::Elsewhere)),
+                one(Action::StopSelf(signal, Stop::Process))
+            );
+            assert_eq!(
+                machine(false).on(stopped(signal, Foreground::Child)),
+                one(Action::StopSelf(signal, Stop::Group))
+            );
+            assert_eq!(machine(true).on(stopped(signal, Foreground::Elsewhere)), NOTHING);
+        }
+        assert_eq!(
+            machine(false).on(stopped(Signal::STOP, Foreground::Child)),
+            one(Action::StopSelf(Signal::TSTP, Stop::Group))
+        );
+        assert_eq!(machine(false).on(stopped(Signal::STOP, Foreground::Elsewhere)), NOTHING);
+    }
+
+    #[test]
+    fn ctrl_z_under_pid_1_does_not_hang_the_container() {
+        assert_eq!(
+            machine(true).on(stopped(Signal::TSTP, Foreground::Child)),
+            one(Action::Continue)
+        );
+    }
+
+    #[test]
+    fn a_child_that_wants_the_terminal_gets_it_if_it_is_ours() {
+        for pid1 in [false, true] {
+            assert_eq!(
+                machine(pid1).on(stopped(Signal::TTIN, Foreground::Own)),
+                [Some(Action::HandForeground), Some(Action::Continue)]
+            );
+        }
+    }
+
+    #[test]
+    fn cont_reaches_all_that_ctrl_z_has_stopped() {
+        let mut init = machine(false);
+        let cont = from(0, 18);
+        assert_eq!(
+            init.on(Event::Signal(cont)),
+            [Some(Action::HandForeground), Some(Action::Forward(cont))]
+        );
+        init.on(stopped(Signal::TSTP, Foreground::Child));
+        assert_eq!(
+            init.on(Event::Signal(cont)),
+            [Some(Action::HandForeground), Some(Action::Continue)]
+        );
+    }
+
+    #[test]
+    fn a_stop_is_not_an_end() {
+        let ended = Status::from_raw(3 << 8);
+        let mut init = machine(true);
+        init.on(stopped(Signal::STOP, Foreground::Elsewhere));
+        assert_eq!(
+            init.on(Event::Child(Change::Ended(ended), Foreground::Elsewhere)),
+            one(Action::End(ended))
+        );
+    }
+}

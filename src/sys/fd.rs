@@ -1,0 +1,68 @@
+//! Descriptors: keeping our own away from 0 to 2, and letting go of inherited ones.
+
+use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use libc::{c_int, c_long, c_uint};
+use nix::errno::Errno;
+
+use super::check;
+
+/// Puts something harmless on each of the descriptors 0 to 2 that is closed, so that no file of
+/// ours is ever taken for somebody's stdout; the child still finds them closed, as we did.
+///
+/// An `O_PATH` descriptor of `/` answers every read and write with EBADF, just as a closed one
+/// does, needs no `/dev/null` in the root, and goes at execve.
+pub fn reserve_standard() {
+    for fd in 0..=2 {
+        // SAFETY: F_GETFD takes no argument and changes nothing.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            // SAFETY: a literal C string and flags. open gives the lowest free number, which is
+            // `fd`, since all below it are taken. It is never closed, on purpose.
+            unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+        }
+    }
+}
+
+/// Closes every descriptor above 2 but `keep`.
+pub fn close_inherited(keep: BorrowedFd<'_>) {
+    let keep = keep.as_raw_fd().max(2) as c_uint;
+    let below = keep == 3 || close_range(3, keep - 1).is_ok();
+    let above = close_range(keep + 1, c_uint::MAX).is_ok();
+    if !(below && above) {
+        close_one_by_one(keep as RawFd);
+    }
+}
+
+fn close_range(first: c_uint, last: c_uint) -> Result<(), Errno> {
+    // SAFETY: three integers. Nothing in this process uses descriptors of that range any more:
+    // the caller is about to do nothing but wait.
+    check(unsafe {
+        libc::syscall(libc::SYS_close_range, c_long::from(first), c_long::from(last), 0 as c_long)
+    })
+    .map(drop)
+}
+
+/// For kernels before 5.9 and sandboxes that don't know close_range(2).
+fn close_one_by_one(keep: RawFd) {
+    let listed: Vec<RawFd> = match fs::read_dir("/proc/self/fd") {
+        Ok(entries) => {
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+        }
+        Err(_) => (3..limit()).collect(),
+    };
+    for fd in listed {
+        if fd > 2 && fd != keep {
+            // SAFETY: as in close_range. The directory's own descriptor is in the list and closed
+            // already; closing it twice gives EBADF and no harm, since there is one thread.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+/// How many descriptors there can be; bounded, since the limit may be 2^30 in a container.
+fn limit() -> c_int {
+    let soft = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        .map_or(1024, |(soft, _)| soft);
+    c_int::try_from(soft).unwrap_or(c_int::MAX).min(65_536)
+}

@@ -1,0 +1,77 @@
+//! The process's own identity: user, group and supplementary ids, process group, PID.
+
+use libc::{gid_t, pid_t, uid_t};
+use nix::errno::Errno;
+
+use super::check;
+
+/// The caller's user and group: what the parts that a user spec leaves out mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub uid: uid_t,
+    pub gid: gid_t,
+}
+
+impl Identity {
+    /// The real ids of this process.
+    pub fn current() -> Self {
+        Self { uid: users::get_current_uid(), gid: users::get_current_gid() }
+    }
+}
+
+/// Real, effective and saved user ids.
+pub fn user_ids() -> [uid_t; 3] {
+    let mut ids = [0; 3];
+    let [real, effective, saved] = &mut ids;
+    // SAFETY: three pointers to uid_t that live through the call.
+    unsafe { libc::getresuid(real, effective, saved) };
+    ids
+}
+
+/// Real, effective and saved group ids.
+pub fn group_ids() -> [gid_t; 3] {
+    let mut ids = [0; 3];
+    let [real, effective, saved] = &mut ids;
+    // SAFETY: three pointers to gid_t that live through the call.
+    unsafe { libc::getresgid(real, effective, saved) };
+    ids
+}
+
+/// The supplementary groups.
+pub fn supplementary_groups() -> Result<Vec<gid_t>, Errno> {
+    // SAFETY: with 0 the pointer is not used, and the number of groups is returned.
+    let count = check(unsafe { libc::getgroups(0, std::ptr::null_mut()) }.into())?;
+    let mut groups = vec![0; count as usize];
+    // SAFETY: the buffer has room for as many as we say.
+    let count = check(unsafe { libc::getgroups(count as i32, groups.as_mut_ptr()) }.into())?;
+    groups.truncate(count as usize);
+    Ok(groups)
+}
+
+/// getpid(2).
+pub fn pid() -> pid_t {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getpid() }
+}
+
+/// getpgrp(2).
+pub fn process_group() -> pid_t {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// getpgid(2) of another process.
+pub fn process_group_of(pid: pid_t) -> Option<pid_t> {
+    // SAFETY: takes an integer.
+    check(unsafe { libc::getpgid(pid) }.into()).ok().map(|group| group as pid_t)
+}
+
+/// Whether the orphans among our descendants come to us (PR_GET_CHILD_SUBREAPER).
+pub fn is_subreaper() -> bool {
+    nix::sys::prctl::get_child_subreaper().unwrap_or(false)
+}
+
+/// Adopts the orphans among our descendants, as PID 1 does by nature (PR_SET_CHILD_SUBREAPER).
+pub fn set_subreaper(on: bool) -> Result<(), Errno> {
+    nix::sys::prctl::set_child_subreaper(on)
+}

@@ -1,0 +1,440 @@
+//! Starting a program, replacing this one by it, and hearing what became of a child.
+//!
+//! Both ways to start go through [`replace`]: from a child made by `clone(CLONE_VM | CLONE_VFORK)`,
+//! which shares our memory until it execs and copies no page table, or in this very process.
+//! Between the two nothing allocates, and nothing but raw system calls runs: the C library's
+//! setuid and setgroups speak to the other threads of a process, which here would be the parent's.
+
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_void};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+
+use libc::{c_int, c_long, gid_t, pid_t, uid_t};
+use nix::errno::Errno;
+
+use super::check;
+use super::signal::{self, Disposition, Signal, SignalSet};
+use super::tty::Terminal;
+
+/// The longest path that execve takes, with its NUL (limits.h).
+const PATH_MAX: usize = 4096;
+
+/// What the child stands on until it execs: a path of `PATH_MAX` and small frames.
+const CHILD_STACK: usize = 32 * 1024;
+
+/// Strings as execve wants them: an array of pointers that ends in a null pointer.
+pub struct StringArray {
+    pointers: Vec<*const c_char>,
+    /// What `pointers` points into. A `CString`'s text does not move when the vector does.
+    _strings: Vec<CString>,
+}
+
+/// A string that cannot be passed to execve, because it has a NUL byte in it.
+#[derive(Debug)]
+pub struct NulInside(pub OsString);
+
+impl StringArray {
+    /// Copies `strings`.
+    pub fn new<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self, NulInside> {
+        let strings: Vec<CString> = strings
+            .into_iter()
+            .map(|string| c_string(string.as_ref()))
+            .collect::<Result<_, _>>()?;
+        let pointers = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
+        Ok(Self { pointers, _strings: strings })
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+/// `string` as C has it.
+pub fn c_string(string: &OsStr) -> Result<CString, NulInside> {
+    CString::new(string.as_bytes()).map_err(|error| NulInside(OsString::from_vec(error.into_vec())))
+}
+
+/// Which file to execute.
+pub enum Program<'a> {
+    /// This one: the name has a slash in it.
+    File(&'a CStr),
+    /// The first of this name in the directories of `path`, as execvp(3) finds it.
+    Search { name: &'a CStr, path: &'a [u8] },
+}
+
+/// The ids that the program runs with.
+pub struct Ids<'a> {
+    pub uid: uid_t,
+    pub gid: gid_t,
+    /// The supplementary groups; `None` leaves them as they are.
+    pub groups: Option<&'a [gid_t]>,
+}
+
+/// The process group of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// That of the caller.
+    Inherited,
+    /// A new one that it leads.
+    Own,
+}
+
+/// Whether there are signal handlers in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handlers {
+    /// There are none: the binary has a signalfd.
+    None,
+    /// There may be: the library's host decides.
+    Perhaps,
+}
+
+/// All that lies between this process and the program.
+pub struct Setup<'a> {
+    pub program: Program<'a>,
+    pub arguments: &'a StringArray,
+    pub environment: &'a StringArray,
+    pub ids: Option<Ids<'a>>,
+    pub workdir: Option<&'a CStr>,
+    pub group: Group,
+    /// The terminal whose foreground the new group becomes.
+    pub foreground: Option<Terminal>,
+    /// The signal mask that it starts with.
+    pub mask: SignalSet,
+    /// What it does on SIGCHLD: ignored, if that is how this process was started.
+    pub sigchld: Disposition,
+    /// Whether this process may have signal handlers, which must not run in the child.
+    pub handlers: Handlers,
+}
+
+/// The step at which starting a program failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Step {
+    Clone = 1,
+    Setpgid,
+    Setgroups,
+    Setgid,
+    Setuid,
+    Chdir,
+    Exec,
+}
+
+/// Why a program was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub step: Step,
+    pub errno: Errno,
+}
+
+fn failed(step: Step) -> impl FnOnce(Errno) -> Failure {
+    move |errno| Failure { step, errno }
+}
+
+/// Starts the program in a child and returns its PID as soon as it runs.
+///
+/// Every signal should be blocked by the caller: the child's mask becomes `setup.mask` just before
+/// it execs. When this returns, its process group exists, so a signal to the group cannot miss it.
+pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
+    struct Shared<'a> {
+        setup: &'a Setup<'a>,
+        step: AtomicU8,
+        errno: AtomicI32,
+    }
+
+    extern "C" fn child(shared: *mut c_void) -> c_int {
+        // SAFETY: it is the `shared` below, in memory that parent and child share; the parent is
+        // suspended until this child has execed or exited (CLONE_VFORK).
+        let shared = unsafe { &*shared.cast::<Shared<'_>>() };
+        let failure = replace(shared.setup);
+        shared.errno.store(failure.errno as i32, Ordering::Relaxed);
+        shared.step.store(failure.step as u8, Ordering::Relaxed);
+        // SAFETY: takes an integer, does not return, and runs nothing of the parent's.
+        unsafe { libc::_exit(127) }
+    }
+
+    let shared = Shared { setup, step: AtomicU8::new(0), errno: AtomicI32::new(0) };
+    let mut stack = [MaybeUninit::<u8>::uninit(); CHILD_STACK];
+    let top = stack.as_mut_ptr_range().end;
+    let top = top.wrapping_sub(top.addr() % 16);
+    // SAFETY: `child` runs on `stack`, which is aligned as both ABIs ask and outlives its use: the
+    // parent does not run before the child is done with it. It neither allocates nor unwinds.
+    let pid = check(c_long::from(unsafe {
+        libc::clone(
+            child,
+            top.cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (&raw const shared).cast_mut().cast(),
+        )
+    }))
+    .map_err(failed(Step::Clone))? as pid_t;
+
+    let step = match shared.step.load(Ordering::Relaxed) {
+        0 => return Ok(pid),
+        step => [Step::Setpgid, Step::Setgroups, Step::Setgid, Step::Setuid, Step::Chdir]
+            .into_iter()
+            .find(|known| *known as u8 == step)
+            .unwrap_or(Step::Exec),
+    };
+    let _ = wait_for(pid);
+    Err(Failure { step, errno: Errno::from_raw(shared.errno.load(Ordering::Relaxed)) })
+}
+
+/// Replaces this process by the program; returns only when that failed.
+///
+/// What was done before the failure stays done: after a failed `Exec` the ids are already changed.
+/// The order is that of every tool that drops privileges: groups while we may still change them
+/// (setgroups(2) needs CAP_SETGID), then gid, then uid, which takes those powers away; the working
+/// directory last, so that it is entered with the rights of the user and not of root.
+pub fn replace(setup: &Setup<'_>) -> Failure {
+    match prepare(setup) {
+        Ok(()) => {}
+        Err(failure) => return failure,
+    }
+    if setup.handlers == Handlers::Perhaps {
+        // Before the mask is lifted: a signal would run the host's handler in the child, on the
+        // memory that both share, and would be lost to the program (posix_spawn does the same).
+        signal::drop_handlers();
+    }
+    if setup.sigchld == Disposition::Ignored {
+        signal::set_disposition(Signal::CHLD, Disposition::Ignored);
+    }
+    signal::set_mask(setup.mask);
+    let errno = execute(setup);
+    // Only after a failure, and only where this is not a child: what was is restored.
+    signal::set_mask(SignalSet::ALL);
+    Failure { step: Step::Exec, errno }
+}
+
+fn prepare(setup: &Setup<'_>) -> Result<(), Failure> {
+    if setup.group == Group::Own {
+        // SAFETY: two integers.
+        check(unsafe { libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long) })
+            .map_err(failed(Step::Setpgid))?;
+        if let Some(terminal) = setup.foreground {
+            // SAFETY: takes nothing. SIGTTOU is blocked, so that this does not stop us.
+            terminal.set_foreground(unsafe { libc::getpid() });
+        }
+    }
+    if let Some(ids) = &setup.ids {
+        become_user(ids)?;
+    }
+    if let Some(workdir) = setup.workdir {
+        // SAFETY: a C string that lives through the call.
+        check(unsafe { libc::syscall(libc::SYS_chdir, workdir.as_ptr()) })
+            .map_err(failed(Step::Chdir))?;
+    }
+    Ok(())
+}
+
+fn become_user(ids: &Ids<'_>) -> Result<(), Failure> {
+    if let Some(groups) = ids.groups {
+        // SAFETY: the pointer is to as many gids as we say.
+        check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
+            .map_err(failed(Step::Setgroups))?;
+    }
+    let (gid, uid) = (c_long::from(ids.gid), c_long::from(ids.uid));
+    // Real, effective and saved: with one of them left, there would be a way back.
+    // SAFETY: three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })
+        .map_err(failed(Step::Setgid))?;
+    let [before, ..] = super::ids::user_ids();
+    // SAFETY: three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
+        .map_err(failed(Step::Setuid))?;
+    if before != ids.uid && ids.uid != 0 {
+        // Leaving uid 0 clears the ambient capabilities, changing from one ordinary user to
+        // another does not (capabilities(7)), and CAP_SETUID among them would lead back.
+        // SAFETY: integers. A kernel without ambient capabilities has none to clear.
+        unsafe {
+            libc::syscall(
+                libc::SYS_prctl,
+                c_long::from(libc::PR_CAP_AMBIENT),
+                c_long::from(libc::PR_CAP_AMBIENT_CLEAR_ALL),
+                0 as c_long,
+                0 as c_long,
+                0 as c_long,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Returns only with the reason why nothing was executed.
+fn execute(setup: &Setup<'_>) -> Errno {
+    match setup.program {
+        Program::File(path) => execve(path, setup),
+        Program::Search { name, path } => search(name.to_bytes(), path, setup),
+    }
+}
+
+/// As execvp(3): the first entry that can be executed; one that is denied is remembered, one that
+/// is not there is passed over, and an empty one is the working directory.
+fn search(name: &[u8], path: &[u8], setup: &Setup<'_>) -> Errno {
+    if name.is_empty() {
+        return Errno::ENOENT;
+    }
+    let mut result = Errno::ENOENT;
+    for directory in path.split(|byte| *byte == b':') {
+        let mut buffer = [0u8; PATH_MAX];
+        let Some(path) = join(&mut buffer, directory, name) else {
+            continue;
+        };
+        match execve(path, setup) {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+            Errno::EACCES => result = Errno::EACCES,
+            errno => return errno,
+        }
+    }
+    result
+}
+
+/// `directory/name` as a C string in `buffer`, if there is room for it.
+fn join<'a>(buffer: &'a mut [u8; PATH_MAX], directory: &[u8], name: &[u8]) -> Option<&'a CStr> {
+    let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+    let mut rest = &mut buffer[..];
+    for part in [directory, slash, name, b"\0"] {
+        let (here, after) = rest.split_at_mut_checked(part.len())?;
+        here.copy_from_slice(part);
+        rest = after;
+    }
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+fn execve(path: &CStr, setup: &Setup<'_>) -> Errno {
+    // SAFETY: a C string and two arrays of C strings that end in a null pointer, all alive. By the
+    // raw call, which touches no state of the C library.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execve,
+            path.as_ptr(),
+            setup.arguments.as_ptr(),
+            setup.environment.as_ptr(),
+        );
+    }
+    Errno::last()
+}
+
+/// How a process ended: the status word of wait(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(c_int);
+
+impl Status {
+    /// What a shell would report: the exit code, or 128 + N for signal N.
+    pub fn code(self) -> u8 {
+        match self.signal() {
+            Some(signal) => 128u8.saturating_add(signal.number() as u8),
+            None => libc::WEXITSTATUS(self.0) as u8,
+        }
+    }
+
+    /// The signal that killed it.
+    pub fn signal(self) -> Option<Signal> {
+        if libc::WIFSIGNALED(self.0) { Signal::new(libc::WTERMSIG(self.0)) } else { None }
+    }
+
+    /// The status word itself.
+    pub fn raw(self) -> c_int {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub fn from_raw(raw: c_int) -> Self {
+        Self(raw)
+    }
+}
+
+/// What happened to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Ended(Status),
+    Stopped(Signal),
+    Continued,
+}
+
+/// The next thing that happened to any child, which is reaped if it has ended; `None` when nothing
+/// more has happened, or there is no child.
+///
+/// One SIGCHLD may stand for a thousand of them, so this is called until it has no more.
+pub fn next_change() -> Result<Option<(pid_t, Change)>, Errno> {
+    let mut status = 0;
+    let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    loop {
+        // SAFETY: a pointer to an int that lives through the call.
+        let pid = match check(unsafe { libc::waitpid(-1, &mut status, options) }.into()) {
+            Ok(0) | Err(Errno::ECHILD) => return Ok(None),
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno),
+            Ok(pid) => pid as pid_t,
+        };
+        let change = if libc::WIFSTOPPED(status) {
+            match Signal::new(libc::WSTOPSIG(status)) {
+                Some(signal) => Change::Stopped(signal),
+                None => continue,
+            }
+        } else if libc::WIFCONTINUED(status) {
+            Change::Continued
+        } else {
+            Change::Ended(Status(status))
+        };
+        return Ok(Some((pid, change)));
+    }
+}
+
+/// Waits until the child `pid` has ended, and reaps it.
+pub fn wait_for(pid: pid_t) -> Result<Status, Errno> {
+    let mut status = 0;
+    loop {
+        // SAFETY: a pointer to an int that lives through the call.
+        match check(unsafe { libc::waitpid(pid, &mut status, 0) }.into()) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => return Ok(Status(status)),
+        }
+    }
+}
+
+/// Waits until the child `pid` has ended, and leaves it to be reaped: its PID stays its own.
+pub fn wait_until_ended(pid: pid_t) -> Result<(), Errno> {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: a pointer to a siginfo_t that lives through the call.
+        match check(c_long::from(unsafe {
+            libc::waitid(
+                libc::P_PID,
+                pid as libc::id_t,
+                info.as_mut_ptr(),
+                libc::WEXITED | libc::WNOWAIT,
+            )
+        })) {
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_the_exit_code_or_128_plus_the_signal() {
+        assert_eq!(Status::from_raw(7 << 8).code(), 7);
+        assert_eq!(Status::from_raw(255 << 8).code(), 255);
+        assert_eq!(Status::from_raw(15).code(), 143);
+        assert_eq!(Status::from_raw(9).signal().map(Signal::number), Some(9));
+        // With a core dump, and for the last realtime signal.
+        assert_eq!(Status::from_raw(11 | 0x80).code(), 139);
+        assert_eq!(Status::from_raw(64).code(), 192);
+    }
+
+    #[test]
+    fn a_path_too_long_for_execve_is_no_candidate() {
+        let mut buffer = [0; PATH_MAX];
+        assert!(join(&mut buffer, &[b'd'; PATH_MAX], b"x").is_none());
+        assert_eq!(join(&mut buffer, b"/bin", b"sh"), Some(c"/bin/sh"));
+        assert_eq!(join(&mut buffer, b"", b"sh"), Some(c"sh"));
+    }
+}

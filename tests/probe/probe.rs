@@ -1,0 +1,231 @@
+//! The child of the tests: prints what it was given, then what it receives, a line each.
+//!
+//! ```text
+//! probe state             what the kernel says of this process, and exit 0
+//! probe signals [LAST]    `ready`, then `signal N` for each one, until LAST (15) has come
+//! probe heir [LAST]       the same without blocking anything itself first
+//! probe exit CODE         exits
+//! probe die N             dies of signal N
+//! probe stop N            prints `ready`, stops itself by signal N, prints `continued`, exits 0
+//! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
+//! probe regain            tries every way back to root, and prints `no way back` or the way
+//! ```
+//!
+//! A C `main`, as in the product: Rust's runtime would change what is to be observed.
+
+#![no_main]
+
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt::Write as _;
+use std::{fs, io, mem, ptr};
+
+/// # Safety
+///
+/// For the C library alone, which calls it once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    let args: Vec<&str> = (0..argc as usize)
+        .map(|index| unsafe { CStr::from_ptr(*argv.add(index)) }.to_str().unwrap_or("?"))
+        .collect();
+    let number = |index: usize| args.get(index).and_then(|text| text.parse::<c_int>().ok());
+    match args.get(1).copied() {
+        Some("state") => state(),
+        Some("signals") => {
+            block_all();
+            receive(number(2).unwrap_or(libc::SIGTERM))
+        }
+        Some("heir") => receive(number(2).unwrap_or(libc::SIGTERM)),
+        Some("exit") => number(2).unwrap_or(1),
+        Some("die") => die(number(2).unwrap_or(libc::SIGTERM)),
+        Some("stop") => {
+            say("ready");
+            unsafe { libc::raise(number(2).unwrap_or(libc::SIGSTOP)) };
+            say("continued");
+            0
+        }
+        Some("orphans") => orphans(number(2).unwrap_or(1)),
+        Some("regain") => regain(),
+        _ => {
+            say("usage: see the head of probe.rs");
+            2
+        }
+    }
+}
+
+fn say(line: &str) {
+    let text = format!("{line}\n");
+    unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
+}
+
+fn block_all() {
+    let all = !0u64;
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK as libc::c_long,
+            &raw const all,
+            ptr::null_mut::<u64>(),
+            mem::size_of::<u64>(),
+        );
+    }
+}
+
+/// By raw calls, so that all 64 are seen; musl and glibc keep 32 to 34 to themselves.
+fn receive(last: c_int) -> c_int {
+    say("ready");
+    let all = !0u64;
+    loop {
+        let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+        let signal = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const all,
+                &raw mut info,
+                ptr::null::<libc::timespec>(),
+                mem::size_of::<u64>(),
+            )
+        } as c_int;
+        if signal <= 0 {
+            continue;
+        }
+        let mut line = format!("signal {signal}");
+        if info.si_code == libc::SI_QUEUE {
+            let value = unsafe { info.si_value() }.sival_ptr as usize;
+            let _ = write!(line, " value {value}");
+        }
+        say(&line);
+        if signal == last {
+            return 0;
+        }
+    }
+}
+
+fn die(signal: c_int) -> c_int {
+    unsafe {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::setrlimit(libc::RLIMIT_CORE, &none);
+        libc::signal(signal, libc::SIG_DFL);
+        libc::kill(libc::getpid(), signal);
+        // For signals that a parent had blocked.
+        let nothing = 0u64;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK as libc::c_long,
+            &raw const nothing,
+            ptr::null_mut::<u64>(),
+            mem::size_of::<u64>(),
+        );
+    }
+    99
+}
+
+/// The grandchildren outlive the children that made them, by waiting on a pipe for their end.
+fn orphans(count: c_int) -> c_int {
+    block_all();
+    for _ in 0..count {
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                if libc::fork() == 0 {
+                    let parent = libc::getppid();
+                    while libc::getppid() == parent {
+                        libc::sched_yield();
+                    }
+                }
+                libc::_exit(0);
+            }
+            let mut status = 0;
+            libc::waitpid(child, &mut status, 0);
+        }
+    }
+    say("orphaned");
+    receive(libc::SIGTERM)
+}
+
+fn regain() -> c_int {
+    let way = unsafe {
+        let root = [0 as libc::gid_t];
+        if libc::setuid(0) == 0 {
+            "setuid"
+        } else if libc::seteuid(0) == 0 {
+            "seteuid"
+        } else if libc::setresuid(0, 0, 0) == 0 {
+            "setresuid"
+        } else if libc::setreuid(0, 0) == 0 {
+            "setreuid"
+        } else if libc::setgid(0) == 0 {
+            "setgid"
+        } else if libc::setegid(0) == 0 {
+            "setegid"
+        } else if libc::setgroups(1, root.as_ptr()) == 0 {
+            "setgroups"
+        } else if libc::setfsuid(0) == 0 || libc::setfsuid(u32::MAX) == 0 {
+            "setfsuid"
+        } else {
+            say("no way back");
+            return 0;
+        }
+    };
+    say(way);
+    1
+}
+
+fn state() -> c_int {
+    let mut text = String::new();
+    // Before anything is opened here.
+    let mut open: Vec<c_int> = Vec::new();
+    for fd in 0..1024 {
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1 {
+            open.push(fd);
+        }
+    }
+    let list: Vec<String> = open.iter().map(c_int::to_string).collect();
+    let _ = writeln!(text, "fds: {}", list.join(" "));
+    let wanted = [
+        "Pid:",
+        "PPid:",
+        "Uid:",
+        "Gid:",
+        "Groups:",
+        "SigBlk:",
+        "SigIgn:",
+        "SigCgt:",
+        "CapEff:",
+        "CapAmb:",
+        "NoNewPrivs:",
+    ];
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for line in status.lines() {
+        if wanted.iter().any(|key| line.starts_with(key)) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let _ = writeln!(text, "{}", words.join(" "));
+        }
+    }
+    unsafe {
+        let _ = writeln!(text, "pgid: {}", libc::getpgrp());
+        let _ = writeln!(text, "sid: {}", libc::getsid(0));
+        let mut death = 0;
+        libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut death);
+        let _ = writeln!(text, "pdeathsig: {death}");
+        let mut subreaper = 0;
+        libc::prctl(libc::PR_GET_CHILD_SUBREAPER, &raw mut subreaper);
+        let _ = writeln!(text, "subreaper: {subreaper}");
+        for fd in 0..3 {
+            let group = libc::tcgetpgrp(fd);
+            if group > 0 {
+                let _ = writeln!(text, "foreground: {group}");
+                break;
+            }
+        }
+    }
+    let cwd = std::env::current_dir().map_err(|error: io::Error| error.to_string());
+    let _ = match cwd {
+        Ok(cwd) => writeln!(text, "cwd: {}", cwd.display()),
+        Err(error) => writeln!(text, "cwd: {error}"),
+    };
+    for (name, value) in std::env::vars_os() {
+        let _ = writeln!(text, "env {}={}", name.to_string_lossy(), value.to_string_lossy());
+    }
+    unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
+    0
+}
