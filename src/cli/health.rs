@@ -4,7 +4,6 @@
 //! too. The one line of reason is kept by Docker (`docker inspect`, State.Health.Log).
 
 use std::ffi::OsString;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
@@ -17,7 +16,7 @@ use super::options::{Asked, ask, option, print};
 use super::wait::{expect, http_options, parse_duration};
 use crate::boot::BootError;
 use crate::boot::duration::shown;
-use crate::boot::wait::{EmptyHost, Expect, Reason, Target, TargetError, attempt};
+use crate::boot::wait::{EmptyHost, Expect, Mailbox, Reason, Target, TargetError, attempt};
 use crate::command::Environment;
 use crate::error::reason;
 use crate::init::Start;
@@ -122,16 +121,17 @@ impl Check {
     /// socket know no deadline.
     fn run(&self) -> Result<(), String> {
         let deadline = Instant::now() + self.timeout;
-        let (sender, receiver) = mpsc::channel();
+        let mailbox = Mailbox::new();
+        let posting = mailbox.clone();
         let (target, expect) = (self.target.clone(), self.expect.clone());
         thread::Builder::new()
-            .spawn(move || sender.send(attempt(&target, &expect, deadline)))
+            .spawn(move || posting.post(attempt(&target, &expect, deadline)))
             .map_err(|error| format!("cannot start a thread: {}", reason(&error)))?;
         let late = || format!("no answer in {}", shown(self.timeout));
-        match receiver.recv_timeout(self.timeout) {
-            Ok(Ok(())) => self.young_enough(),
-            Ok(Err(Reason::NoAnswer)) | Err(_) => Err(late()),
-            Ok(Err(reason)) => Err(reason.to_string()),
+        match mailbox.take(deadline) {
+            Some(Ok(())) => self.young_enough(),
+            Some(Err(Reason::NoAnswer)) | None => Err(late()),
+            Some(Err(reason)) => Err(reason.to_string()),
         }
     }
 

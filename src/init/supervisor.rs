@@ -186,8 +186,12 @@ impl Supervisor {
         let began = Instant::now();
         let ended = self.watch(child, target)?;
         self.log.step(|| {
-            let (code, seconds) = (ended.status.code(), began.elapsed().as_secs_f64());
-            format!("{name:?} ended with {code} after {seconds:.3} s")
+            let (code, took) = (ended.status.code(), began.elapsed());
+            format!(
+                "{name:?} ended with {code} after {}.{:03} s",
+                took.as_secs(),
+                took.subsec_millis()
+            )
         });
         Ok(ended)
     }

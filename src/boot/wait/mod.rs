@@ -5,12 +5,12 @@
 //! asked again.
 
 mod http;
+mod mailbox;
 mod probe;
 mod target;
 
 use std::fmt;
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crate::init::Supervisor;
 use crate::log;
 
 pub(crate) use http::{Expect, Header, StatusSet};
+pub(crate) use mailbox::Mailbox;
 pub(crate) use probe::{Reason, attempt};
 pub(crate) use target::{EmptyHost, Target, TargetError};
 
@@ -114,14 +115,27 @@ struct Pending<'a> {
     target: &'a Target,
     deadline: Instant,
     last: Option<Reason>,
-    done: bool,
+    state: State,
 }
 
-type News = (usize, Result<(), Reason>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Tried,
+    Answered,
+    /// The only try there was to make has failed.
+    GivenUp,
+}
+
+/// What came of a try at the target with this index.
+struct News {
+    index: usize,
+    result: Result<(), Reason>,
+    last: bool,
+}
 
 fn until_answered(waits: &[Wait], manner: Manner) -> Result<(), BootError> {
     let began = Instant::now();
-    let (sender, receiver) = mpsc::channel();
+    let mailbox = Mailbox::new();
     let mut pending = Vec::new();
     for wait in waits {
         for target in &wait.targets {
@@ -134,44 +148,46 @@ fn until_answered(waits: &[Wait], manner: Manner) -> Result<(), BootError> {
                 deadline,
                 once: wait.timeout.is_zero(),
             };
-            tries.start(pending.len(), sender.clone()).map_err(|source| {
+            tries.start(pending.len(), mailbox.clone()).map_err(|source| {
                 BootError::Command(Error::System { what: "cannot start a thread", source })
             })?;
-            pending.push(Pending { target, deadline, last: None, done: false });
+            pending.push(Pending { target, deadline, last: None, state: State::Tried });
         }
     }
-    drop(sender);
     let mut notice = FIRST_NOTICE;
     loop {
         let Some(deadline) = first_deadline(&pending) else {
-            return Ok(());
+            return match unanswered(pending, began.elapsed()) {
+                none if none.is_empty() => Ok(()),
+                some => Err(BootError::Unanswered(some)),
+            };
         };
         let told_at = began + notice;
-        let left = deadline.min(told_at).saturating_duration_since(Instant::now());
-        match receiver.recv_timeout(left) {
-            Ok((index, result)) => hear(&mut pending, index, result, manner),
-            Err(RecvTimeoutError::Timeout) if deadline > told_at => {
+        match mailbox.take(deadline.min(told_at)) {
+            Some(news) => hear(&mut pending, news, manner),
+            None if deadline > told_at => {
                 if manner == Manner::Told {
                     log::say(&still_waiting(&pending, notice));
                 }
                 notice *= 2;
             }
-            // Disconnected: every try there was to make has failed.
-            Err(_) => return Err(BootError::Unanswered(unanswered(pending, began.elapsed()))),
+            None => return Err(BootError::Unanswered(unanswered(pending, began.elapsed()))),
         }
     }
 }
 
+/// None when there is nothing left to wait for.
 fn first_deadline(pending: &[Pending<'_>]) -> Option<Instant> {
-    pending.iter().filter(|pending| !pending.done).map(|pending| pending.deadline).min()
+    let tried = pending.iter().filter(|pending| pending.state == State::Tried);
+    tried.map(|pending| pending.deadline).min()
 }
 
-fn hear(pending: &mut [Pending<'_>], index: usize, result: Result<(), Reason>, manner: Manner) {
-    let Some(pending) = pending.get_mut(index) else {
+fn hear(pending: &mut [Pending<'_>], news: News, manner: Manner) {
+    let Some(pending) = pending.get_mut(news.index) else {
         return;
     };
-    match result {
-        Ok(()) => pending.done = true,
+    match news.result {
+        Ok(()) => pending.state = State::Answered,
         Err(reason) => {
             if let (Manner::WaitForPort, Reason::Lookup(_), Target::Tcp(endpoint)) =
                 (manner, &reason, pending.target)
@@ -183,6 +199,9 @@ fn hear(pending: &mut [Pending<'_>], index: usize, result: Result<(), Reason>, m
                 ));
             }
             pending.last = Some(reason);
+            if news.last {
+                pending.state = State::GivenUp;
+            }
         }
     }
 }
@@ -190,7 +209,7 @@ fn hear(pending: &mut [Pending<'_>], index: usize, result: Result<(), Reason>, m
 fn still_waiting(pending: &[Pending<'_>], after: Duration) -> String {
     let open: Vec<String> = pending
         .iter()
-        .filter(|pending| !pending.done)
+        .filter(|pending| pending.state != State::Answered)
         .map(|pending| match &pending.last {
             Some(reason) => format!("{} ({reason})", pending.target),
             None => pending.target.to_string(),
@@ -202,7 +221,7 @@ fn still_waiting(pending: &[Pending<'_>], after: Duration) -> String {
 fn unanswered(pending: Vec<Pending<'_>>, after: Duration) -> Vec<Unanswered> {
     pending
         .into_iter()
-        .filter(|pending| !pending.done)
+        .filter(|pending| pending.state != State::Answered)
         .map(|pending| Unanswered { target: pending.target.clone(), after, last: pending.last })
         .collect()
 }
@@ -217,18 +236,19 @@ struct Tries {
 }
 
 impl Tries {
-    fn start(self, index: usize, sender: Sender<News>) -> io::Result<()> {
+    fn start(self, index: usize, mailbox: Mailbox<News>) -> io::Result<()> {
         let thread = thread::Builder::new().stack_size(probe::STACK);
-        thread.spawn(move || self.make(index, &sender)).map(drop)
+        thread.spawn(move || self.make(index, &mailbox)).map(drop)
     }
 
     /// The process ends when the last deadline has passed, and this with it.
-    fn make(&self, index: usize, sender: &Sender<News>) {
+    fn make(&self, index: usize, mailbox: &Mailbox<News>) {
         loop {
             let until = self.deadline.min(Instant::now() + TRY);
             let result = attempt(&self.target, &self.expect, until);
-            let end = result.is_ok() || self.once;
-            if sender.send((index, result)).is_err() || end {
+            let last = result.is_ok() || self.once;
+            mailbox.post(News { index, result, last });
+            if last {
                 return;
             }
             thread::sleep(self.period.max(SHORTEST_PERIOD));
@@ -278,8 +298,9 @@ mod tests {
     fn a_message_says_what_is_missing_and_why() {
         let target = Target::parse("http://u:secret@db:1/x").unwrap();
         let reason = Reason::Connect(io::Error::from_raw_os_error(libc::ECONNREFUSED));
-        let pending =
-            |last| [Pending { target: &target, deadline: Instant::now(), last, done: false }];
+        let pending = |last| {
+            [Pending { target: &target, deadline: Instant::now(), last, state: State::Tried }]
+        };
         assert_eq!(
             still_waiting(&pending(Some(reason)), Duration::from_secs(5)),
             "after 5 s still waiting for http://***@db:1/x (connection refused)"

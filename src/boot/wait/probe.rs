@@ -7,16 +7,19 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Mailbox;
 use super::http::{self, Expect, StatusSet};
 use super::target::{Endpoint, Target};
 use crate::error::reason;
 
 /// What a thread that tries needs: the resolver of the C library has buffers on its stack.
 pub(super) const STACK: usize = 256 * 1024;
+
+/// So much longer than the deadline are threads given that have the same one.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why it is not there.
 #[derive(Debug)]
@@ -85,27 +88,27 @@ fn exists(path: &Path) -> Result<(), Reason> {
 /// network that answers nothing.
 fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<TcpStream, Reason> {
     let addresses = addresses(endpoint)?;
-    let (sender, receiver) = mpsc::channel();
-    let mut last = Reason::Lookup("it has no address".into());
     if let [address] = addresses.as_slice() {
         return connect_one(*address, deadline);
     }
+    let mailbox = Mailbox::new();
+    let mut running = 0;
+    let mut last = Reason::Lookup("it has no address".into());
     for address in addresses {
-        let sender = sender.clone();
+        let posting = mailbox.clone();
         let thread = thread::Builder::new().stack_size(STACK);
-        let started = thread.spawn(move || {
-            let _ = sender.send(connect_one(address, deadline));
-        });
-        if let Err(error) = started {
-            last = Reason::Connect(error);
+        match thread.spawn(move || posting.post(connect_one(address, deadline))) {
+            Ok(_) => running += 1,
+            Err(error) => last = Reason::Connect(error),
         }
     }
-    drop(sender);
-    for result in receiver {
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(reason) => last = reason,
+    while running > 0 {
+        match mailbox.take(deadline + GRACE) {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(reason)) => last = reason,
+            None => break,
         }
+        running -= 1;
     }
     Err(last)
 }
