@@ -69,6 +69,16 @@ impl Process {
         self.try_status("State").and_then(|state| state.chars().next()).unwrap_or('-')
     }
 
+    /// The foreground group of its terminal.
+    #[track_caller]
+    pub fn foreground(self) -> i32 {
+        let text = fs::read_to_string(self.file("stat")).expect("it can be read");
+        // The name may have anything in it; after it: state, ppid, pgrp, session, tty, tpgid.
+        let fields = text.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
+        let field = fields.and_then(|mut fields| fields.nth(5)?.parse().ok());
+        field.expect("the sixth field is a number")
+    }
+
     /// The sum of these lines of smaps_rollup, in kB.
     #[track_caller]
     pub fn memory(self, keys: &[&str]) -> u64 {
