@@ -198,9 +198,15 @@ impl Scratch {
     /// The probe below it, by another name.
     #[track_caller]
     pub fn probe(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.copy(probe(), name)
+    }
+
+    /// A program below it, copied from elsewhere.
+    #[track_caller]
+    pub fn copy(&self, from: impl AsRef<Path>, name: impl AsRef<Path>) -> PathBuf {
         let _alone = writing();
         let file = self.at(name);
-        fs::copy(probe(), &file).expect("the probe can be copied");
+        fs::copy(from, &file).expect("the program can be copied");
         mode(&file, 0o755);
         file
     }
