@@ -279,6 +279,13 @@ impl Supervisor {
             Action::StopSelf(signal, stop) => {
                 self.log.step(|| format!("{child} was stopped, stopping too"));
                 signal::stop_self(signal, stop);
+                // A stop takes away every CONT that waited before it, so that one that waits now
+                // has continued us, and does so for the child when it is read. Without it the kernel
+                // has stopped nobody: no shell is there to continue us, nor the child. What runs
+                // without an init in between is not stopped there either (setpgid(2)).
+                if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
+                    self.act(Action::Continue, child, target);
+                }
             }
             // The loop's own.
             Action::End(_) => {}
