@@ -8,9 +8,11 @@
 pub(crate) mod duration;
 mod env_file;
 mod error;
+mod in_child;
 mod requirements;
 mod run_step;
 mod venv;
+pub(crate) mod wait;
 
 use crate::command::ExecPlan;
 use crate::init::{self, Ending, Limits, Stage, Start, Supervisor, Target};
@@ -22,6 +24,7 @@ pub(crate) use error::BootError;
 pub(crate) use requirements::Requirements;
 pub(crate) use run_step::{Failure, RunStep};
 pub(crate) use venv::Venv;
+pub(crate) use wait::Wait;
 
 /// How the command is run once everything is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub(crate) enum Run {
 /// One thing that is done before the command starts.
 #[derive(Debug)]
 pub(crate) enum Step {
+    /// All of them at once.
+    Wait(Vec<Wait>),
     Requirements(Requirements),
     Run(RunStep),
     /// One that has nothing to do here and now.
@@ -82,6 +87,7 @@ impl Step {
     /// `Some` is the exit code with which the boot ends here.
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
         match self {
+            Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
             Self::Requirements(requirements) => requirements.install(supervisor),
             Self::Run(step) => step.run(supervisor),
             Self::Skipped { what, why } => {

@@ -7,9 +7,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::entrypoint::print;
 use super::failure::Failure;
-use super::options::Options;
+use super::options::{Options, print};
 use crate::command::{Environment, yes_or_no};
 use crate::entrypoint::{self, EntrypointError, Format};
 use crate::init::Start;

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::lower::Lowered;
 use super::mask::Mask;
@@ -46,8 +47,14 @@ fn text(parts: &[Part], plan: &Lowered, file: &Path) -> String {
             text.push_str(&format!(", {name} {}", value.plain()));
         }
         text.push('\n');
-        if let Some(process) = &part.process {
-            process.text(&mut text);
+        match &part.body {
+            Body::None => {}
+            Body::Waits(targets) => {
+                for (target, timeout) in targets {
+                    text.push_str(&format!("   {target}, at most {}\n", duration::shown(*timeout)));
+                }
+            }
+            Body::Process(process) => process.text(&mut text),
         }
     }
     text
@@ -58,7 +65,14 @@ struct Part {
     kind: &'static str,
     title: String,
     facts: Vec<(&'static str, Json)>,
-    process: Option<Process>,
+    body: Body,
+}
+
+/// What there is to say of it.
+enum Body {
+    None,
+    Waits(Vec<(String, Duration)>),
+    Process(Process),
 }
 
 /// A program that is started.
@@ -81,28 +95,42 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn step(&self, step: &Step) -> Part {
         match step {
+            Step::Wait(waits) => Part {
+                kind: "wait",
+                title: "wait for all of these at once".into(),
+                facts: Vec::new(),
+                body: Body::Waits(
+                    waits
+                        .iter()
+                        .flat_map(|wait| {
+                            wait.targets.iter().map(|target| (target.to_string(), wait.timeout))
+                        })
+                        .map(|(target, timeout)| (self.mask.text(&target), timeout))
+                        .collect(),
+                ),
+            },
             Step::Requirements(requirements) => Part {
                 kind: "requirements",
                 title: "install the requirements".into(),
                 facts: Vec::new(),
-                process: Some(self.process(requirements.command())),
+                body: Body::Process(self.process(requirements.command())),
             },
             Step::Run(run) => {
                 let mut facts = Vec::new();
                 if let Some(timeout) = run.timeout {
-                    facts.push(("timeout", Json::Seconds(timeout.as_secs_f64())));
+                    facts.push(("timeout", Json::Seconds(timeout)));
                 }
                 if run.failure == Failure::Told {
                     facts.push(("allow-failure", Json::Bool(true)));
                 }
-                let process = Some(self.process(&run.plan));
-                Part { kind: "run", title: "run".into(), facts, process }
+                let body = Body::Process(self.process(&run.plan));
+                Part { kind: "run", title: "run".into(), facts, body }
             }
             Step::Skipped { what, why } => Part {
                 kind: "skipped",
                 title: self.mask.text(&format!("skip: {what}")),
                 facts: vec![("because", Json::Text(why.clone()))],
-                process: None,
+                body: Body::None,
             },
         }
     }
@@ -113,10 +141,10 @@ impl Shown<'_> {
             facts.push(("stop-signal", Json::Text(signal.to_string())));
         }
         if let Some(timeout) = plan.boot.ending.timeout {
-            facts.push(("stop-timeout", Json::Seconds(timeout.as_secs_f64())));
+            facts.push(("stop-timeout", Json::Seconds(timeout)));
         }
-        let process = Some(self.process(&plan.boot.command));
-        Part { kind: "command", title: "start the command".into(), facts, process }
+        let body = Body::Process(self.process(&plan.boot.command));
+        Part { kind: "command", title: "start the command".into(), facts, body }
     }
 
     fn process(&self, plan: &ExecPlan) -> Process {
@@ -201,8 +229,16 @@ impl Part {
             object.push(("what", Json::Text(self.title)));
         }
         object.extend(self.facts);
-        if let Some(process) = self.process {
-            process.json(&mut object);
+        match self.body {
+            Body::None => {}
+            Body::Waits(targets) => {
+                let targets = targets.into_iter().map(|(target, timeout)| {
+                    let timeout = Json::Seconds(timeout);
+                    Json::Object(vec![("target", Json::Text(target)), ("timeout", timeout)])
+                });
+                object.push(("for", Json::List(targets.collect())));
+            }
+            Body::Process(process) => process.json(&mut object),
         }
         Json::Object(object)
     }
@@ -242,7 +278,8 @@ enum Json {
     Null,
     Bool(bool),
     Number(u64),
-    Seconds(f64),
+    /// In seconds, with a fraction only where there is one.
+    Seconds(Duration),
     Text(String),
     List(Vec<Json>),
     Object(Vec<(&'static str, Json)>),
@@ -255,9 +292,7 @@ impl Json {
     fn plain(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Seconds(seconds) => duration::shown(
-                std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default(),
-            ),
+            Self::Seconds(time) => duration::shown(*time),
             Self::Bool(true) => "yes".into(),
             other => other.to_string(),
         }
@@ -270,7 +305,10 @@ impl fmt::Display for Json {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Number(value) => write!(f, "{value}"),
-            Self::Seconds(value) => write!(f, "{value}"),
+            Self::Seconds(time) => match time.subsec_millis() {
+                0 => write!(f, "{}", time.as_secs()),
+                fraction => write!(f, "{}.{fraction:03}", time.as_secs()),
+            },
             Self::Text(text) => string(f, text),
             Self::List(elements) => {
                 f.write_str("[")?;
@@ -346,9 +384,9 @@ mod tests {
         let json = Json::Object(vec![
             ("a", Json::List(vec![Json::Null, Json::Bool(true), Json::Number(1)])),
             ("b", Json::Named(vec![("x\"y".into(), Json::Text("\\ \n \u{1} ü".into()))])),
-            ("c", Json::Seconds(1.5)),
+            ("c", Json::Seconds(Duration::from_millis(1500))),
         ]);
-        let expected = r#"{"a":[null,true,1],"b":{"x\"y":"\\ \n \u0001 ü"},"c":1.5}"#;
+        let expected = r#"{"a":[null,true,1],"b":{"x\"y":"\\ \n \u0001 ü"},"c":1.500}"#;
         assert_eq!(json.to_string(), expected);
     }
 }

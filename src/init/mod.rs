@@ -12,4 +12,4 @@ mod supervisor;
 
 pub(crate) use limits::{Ending, Limits};
 pub(crate) use machine::Target;
-pub(crate) use supervisor::{Stage, Start, Supervisor, exec};
+pub(crate) use supervisor::{Stage, Start, Supervisor, asks_to_end, exec};

@@ -97,6 +97,11 @@ impl SignalSet {
         Self(1 << (signal.0 - 1))
     }
 
+    /// This set without `signals`.
+    pub fn without(self, signals: &[Signal]) -> Self {
+        Self(signals.iter().fold(self.0, |set, signal| set & !Self::of(*signal).0))
+    }
+
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Self::of(signal).0 != 0
     }
@@ -394,6 +399,15 @@ mod tests {
         }
         for name in ["", "SIG", "0", "65", "+9", "-9", "TERMINATE", "RTMIN+31", "SIGSIGTERM"] {
             assert_eq!(Signal::named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_set_without_a_signal_has_all_the_others() {
+        let set = SignalSet::ALL.without(&[Signal::TERM, Signal::HUP]);
+        for number in 1..=64 {
+            let signal = Signal::new(number).unwrap();
+            assert_eq!(set.contains(signal), ![1, 15].contains(&number), "{number}");
         }
     }
 
