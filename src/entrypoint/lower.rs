@@ -13,11 +13,11 @@ use super::interpolate::Pattern;
 use super::mask::Mask;
 use super::schema::{
     ArgItem, ArgTable, CommandTable, File, Line, RequirementsTable, RunTable, StepName, StopTable,
-    Time,
+    Time, WaitTable,
 };
 use super::shape::{Read, Text};
 use super::variables::{Prepared, Variables};
-use crate::boot::{Boot, Failure, Requirements, Run, RunStep, Step, Venv, duration};
+use crate::boot::{Boot, Failure, Requirements, Run, RunStep, Step, Venv, Wait, duration, wait};
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
 use crate::init::{Ending, Target};
@@ -300,6 +300,14 @@ impl Lowering<'_> {
             as_is || by_table.is_some_and(|skip| skip.contains(&name))
         };
         let mut steps = Vec::new();
+        if !skipped(StepName::Wait) {
+            let waits = table.and_then(|table| table.wait.as_ref()).or(file.wait.as_ref());
+            let waits: Vec<_> = waits.into_iter().flatten().map(|wait| self.wait(wait)).collect();
+            let waits: Vec<Wait> = waits.into_iter().flatten().collect();
+            if !waits.is_empty() {
+                steps.push(Planned { step: Step::Wait(waits), brings: false });
+            }
+        }
         if !skipped(StepName::Requirements) {
             let requirements = table.and_then(|table| table.requirements.as_ref());
             if let Some(requirements) = requirements.or(file.requirements.as_ref()) {
@@ -314,6 +322,26 @@ impl Lowering<'_> {
             }
         }
         steps
+    }
+
+    fn wait(&mut self, table: &WaitTable) -> Option<Wait> {
+        let mut targets = Vec::new();
+        for text in &table.targets.0 {
+            if let Some(address) = self.variables.string(text) {
+                match wait::Target::parse(&address) {
+                    Ok(target) => targets.push(target),
+                    Err(error) => {
+                        let what = format!("{error}; {}", error.hint());
+                        self.variables.faults.add(&text.at, what);
+                    }
+                }
+            }
+        }
+        let mut wait = Wait::new(targets);
+        if let Some(time) = &table.timeout {
+            wait.timeout = self.time(time)?;
+        }
+        Some(wait)
     }
 
     fn requirements(&mut self, table: &RequirementsTable) -> Option<Planned> {
