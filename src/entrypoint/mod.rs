@@ -9,6 +9,8 @@
 mod cgroup;
 mod faults;
 mod interpolate;
+#[cfg(test)]
+mod json_schema;
 mod lower;
 mod mask;
 mod render;
