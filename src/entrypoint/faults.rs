@@ -75,6 +75,8 @@ impl Faults {
     pub fn locate(self, file: &Path, text: &str, mask: impl Fn(&str) -> String) -> BadFile {
         let mut faults = self.0;
         faults.sort_by_key(|fault| fault.at.as_ref().map_or(usize::MAX, |at| at.start));
+        let more = faults.len().saturating_sub(MOST);
+        faults.truncate(MOST);
         let lines = faults.into_iter().map(|fault| {
             let what = mask(&fault.what);
             match fault.at {
@@ -87,9 +89,7 @@ impl Faults {
             }
         });
         let mut lines: Vec<String> = lines.collect();
-        if lines.len() > MOST {
-            let more = lines.len() - MOST;
-            lines.truncate(MOST);
+        if more > 0 {
             lines.push(format!("{}: and {more} faults more", file.display()));
         }
         BadFile { lines }
