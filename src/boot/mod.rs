@@ -11,7 +11,7 @@ mod requirements;
 mod venv;
 
 use crate::command::ExecPlan;
-use crate::init::{self, Stage, Start, Supervisor, Target};
+use crate::init::{self, Adopt, Stage, Start, Supervisor, Target};
 use crate::log::Log;
 use crate::sys::signal::Signal;
 
@@ -44,7 +44,7 @@ impl Boot {
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
-        let mut supervisor = Supervisor::new(start, log)?;
+        let mut supervisor = Supervisor::new(start, Adopt::Orphans, &log)?;
         if let Some(requirements) = self.requirements {
             if let Some(code) = requirements.install(&mut supervisor)? {
                 return Ok(code);

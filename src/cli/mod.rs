@@ -3,16 +3,54 @@
 
 #![forbid(unsafe_code)]
 
+mod catatonit;
+mod dumb_init;
 mod entrypoint;
 mod failure;
+mod getopt;
+mod init;
+mod links;
 mod options;
+mod print;
+mod su;
+mod tini;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::init::Start;
 use crate::sys::Args;
 
+/// A whole tool, from its arguments to its exit code.
+type Face = fn(Args, Start) -> u8;
+
+/// The names under which this binary is another tool, and what it is then. `pydexec links` installs
+/// all of them. None of them takes its way through the option parser of the entrypoint.
+const NAMES: [(&str, Face); 8] = [
+    ("pysu", su::pysu),
+    ("gosu", su::gosu),
+    ("su-exec", su::su_exec),
+    ("tini", tini::main),
+    ("tini-static", tini::main),
+    ("docker-init", tini::main),
+    ("dumb-init", dumb_init::main),
+    ("catatonit", catatonit::main),
+];
+
+/// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
+/// none of them can stand in a program's way.
+const SUBCOMMANDS: [(&str, Face); 2] = [("su", su::main), ("links", links::main)];
+
+const LICENSE: &str = include_str!("../../LICENSE");
+
 /// The whole program. Called by the C `main`, which returns what this returns.
 pub fn main(args: Args) -> u8 {
     let start = Start::block();
+    let face = face(&NAMES, base_name(args.get(0).unwrap_or_default()))
+        .or_else(|| face(&SUBCOMMANDS, args.get(1)?));
+    if let Some(face) = face {
+        return face(args, start);
+    }
     match entrypoint::main(args, start) {
         Ok(code) => code,
         Err(failure) => {
@@ -20,4 +58,13 @@ pub fn main(args: Args) -> u8 {
             failure.code
         }
     }
+}
+
+fn face(faces: &[(&str, Face)], name: &OsStr) -> Option<Face> {
+    faces.iter().find(|(known, _)| name == *known).map(|(_, face)| *face)
+}
+
+/// The name of a path, without the directories.
+fn base_name(path: &OsStr) -> &OsStr {
+    OsStr::from_bytes(path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default())
 }
