@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told};
-use super::init::{self, Environment};
+use super::init::{self, Environment, strerror};
 use super::print;
 use crate::init::{Adopt, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Voice};
 use crate::sys::Args;
@@ -97,7 +97,7 @@ impl Call {
                     Step::Exec => "failed to exec pid1",
                     _ => "failed to fork child",
                 };
-                print::err(line("ERROR", &format!("{what}: {}", errno.desc())));
+                print::err(line("ERROR", &format!("{what}: {}", strerror(errno))));
                 1
             }
             Err(Failed::System(error)) => {
@@ -153,7 +153,7 @@ impl Voice for Words {
         match fact {
             Fact::Adopting(Err(errno)) => print::err(line(
                 "WARN",
-                &format!("cannot become a child subreaper: {}", errno.desc()),
+                &format!("cannot become a child subreaper: {}", strerror(errno)),
             )),
             Fact::Started { program, pid, .. } => {
                 self.debug(|| format!("pid1 ({pid}) spawned: {}", program.to_string_lossy()));

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told, valued};
-use super::init::{self, Environment};
+use super::init::{self, Environment, strerror};
 use super::print;
 use crate::init::{
     Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Stops, Supervisor, Target, Voice,
@@ -99,7 +99,7 @@ impl Call {
             Ok(ended) => ended.status.code(),
             Err(Failed::Start(Failure { step, errno })) => {
                 let name = self.command.program().unwrap_or_default().to_bytes();
-                let reason = errno.desc().as_bytes();
+                let reason = strerror(errno).as_bytes();
                 let (what, code) = match step {
                     Step::Exec => (name, 2),
                     Step::Setsid => (&b"Unable to setsid"[..], 1),
@@ -189,7 +189,7 @@ impl Words {
     }
 
     fn errno(&self, what: &str, errno: nix::errno::Errno) {
-        self.debug(&format!("{what} (errno={} {}).", errno as i32, errno.desc()));
+        self.debug(&format!("{what} (errno={} {}).", errno as i32, strerror(errno)));
     }
 }
 

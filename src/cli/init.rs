@@ -13,6 +13,15 @@ use crate::init::{Ended, Failed, Policy, Stage, Supervisor};
 use crate::sys::args::Inherited;
 use crate::sys::process::{Failure, OwnPid, Step, StringArray};
 
+/// What strerror(3) of the GNU C library says, where others have other words.
+pub(super) fn strerror(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOTTY => "Inappropriate ioctl for device",
+        Errno::ELOOP => "Too many levels of symbolic links",
+        errno => errno.desc(),
+    }
+}
+
 /// The environment that the command gets.
 pub(super) struct Environment {
     given: Inherited,

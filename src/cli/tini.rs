@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::getopt::{Operands, Options, Order, Short, flag, number, told, valued};
-use super::init::{self, Environment};
+use super::init::{self, Environment, strerror};
 use super::print;
 use crate::init::{
     Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Voice,
@@ -142,7 +142,10 @@ impl Call {
         if let Some(signal) = self.parent_death {
             // Nothing is lost by a kernel that cannot do it but what was asked for.
             if let Err(errno) = signal::set_parent_death(signal, ids::parent()) {
-                words.warning(format_args!("cannot set the parent death signal: {}", errno.desc()));
+                words.warning(format_args!(
+                    "cannot set the parent death signal: {}",
+                    strerror(*errno)
+                ));
             }
         }
         let adopt = if self.subreaper { Adopt::Orphans } else { Adopt::Nobody };
@@ -168,11 +171,12 @@ impl Call {
                     nix::errno::Errno::EACCES => 126,
                     _ => 1,
                 };
-                let what = [b"exec ", program.to_bytes(), b" failed: ", errno.desc().as_bytes()];
+                let what =
+                    [b"exec ", program.to_bytes(), b" failed: ", strerror(*errno).as_bytes()];
                 (what.concat(), code)
             }
             Failed::Start(Failure { errno, .. }) => {
-                (format!("fork failed: {}", errno.desc()).into(), 1)
+                (format!("fork failed: {}", strerror(*errno)).into(), 1)
             }
             Failed::System(error) => (error.to_string().into(), 1),
         }
@@ -283,7 +287,7 @@ impl Voice for Words {
         match fact {
             Fact::Adopting(Ok(())) => self.trace("Registered as child subreaper"),
             Fact::Adopting(Err(errno)) => {
-                self.warning(format_args!("cannot become a child subreaper: {}", errno.desc()))
+                self.warning(format_args!("cannot become a child subreaper: {}", strerror(*errno)))
             }
             Fact::Started { program, pid, .. } => self.info(|| {
                 let pid = format!("' with pid '{pid}'");
