@@ -255,6 +255,10 @@ impl fmt::Display for Switch {
 }
 
 impl Error {
+    pub(crate) fn internal(what: &'static str) -> Self {
+        Self::System { what, source: io::Error::from(io::ErrorKind::Other) }
+    }
+
     /// The code that a process should exit with because of it: 127 when the program was not found,
     /// 126 when it was and cannot be executed, its own code (or 128 + N for signal N) when it ran
     /// and failed, 2 for a wrong variable, user or directory, 1 for anything else.

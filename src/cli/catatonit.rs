@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use super::failure::Failure;
 use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told};
 use super::init::{self, Environment, strerror};
 use super::print;
@@ -9,7 +10,7 @@ use crate::init::{Adopt, Ended, Fact, Failed, Policy, Rewrites, Start, Superviso
 use crate::sys::Args;
 use crate::sys::args::Inherited;
 use crate::sys::ids;
-use crate::sys::process::{Failure, Step};
+use crate::sys::process::{self, Step};
 use crate::sys::signal::Signal;
 
 /// The version that this is a stand-in for; Docker looks for the words that it begins with.
@@ -30,8 +31,8 @@ const SHORTS: [Short; 5] = [flag(b'g'), flag(b'h'), flag(b'L'), flag(b'P'), flag
 
 const LONGS: [Long; 1] = [Long { name: "version", letter: b'V', value: false }];
 
-pub(super) fn main(args: Args, start: Start) -> u8 {
-    match Call::read(args) {
+pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
+    Ok(match Call::read(args) {
         Ok(call) => call.run(start),
         Err(Answer::Out(text)) => {
             print::out(text);
@@ -41,7 +42,7 @@ pub(super) fn main(args: Args, start: Start) -> u8 {
             print::err(text);
             code
         }
-    }
+    })
 }
 
 /// What is said instead of running anything.
@@ -92,7 +93,7 @@ impl Call {
         let words = Words { debug: Inherited::here().get("CATATONIT_DEBUG").is_some() };
         match self.supervise(start, &words) {
             Ok(ended) => ended.status.code(),
-            Err(Failed::Start(Failure { step, errno })) => {
+            Err(Failed::Start(process::Failure { step, errno })) => {
                 let what = match step {
                     Step::Exec => "failed to exec pid1",
                     _ => "failed to fork child",
@@ -109,7 +110,7 @@ impl Call {
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
         let mut supervisor =
-            Supervisor::new(start, Adopt::Orphans, words).map_err(Failed::System)?;
+            Supervisor::of(start, Adopt::Orphans, words).map_err(Failed::System)?;
         if self.pause {
             return supervisor.pause().map_err(Failed::System);
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use super::failure::Failure;
 use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told, valued};
 use super::init::{self, Environment, strerror};
 use super::print;
@@ -11,7 +12,7 @@ use crate::init::{
 };
 use crate::sys::Args;
 use crate::sys::args::Inherited;
-use crate::sys::process::{Failure, Group, Step};
+use crate::sys::process::{self, Group, Step};
 use crate::sys::signal::Signal;
 
 /// The version that this is a stand-in for.
@@ -27,15 +28,15 @@ const LONGS: [Long; 5] = [
     Long { name: "version", letter: b'V', value: false },
 ];
 
-pub(super) fn main(args: Args, start: Start) -> u8 {
-    match Call::read(args) {
+pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
+    Ok(match Call::read(args) {
         Ok(call) => call.run(start),
         // Help and version too go to stderr.
         Err((text, code)) => {
             print::err(text);
             code
         }
-    }
+    })
 }
 
 /// What was asked for.
@@ -97,7 +98,7 @@ impl Call {
         words.debug("Running in debug mode.");
         match self.supervise(start, &words) {
             Ok(ended) => ended.status.code(),
-            Err(Failed::Start(Failure { step, errno })) => {
+            Err(Failed::Start(process::Failure { step, errno })) => {
                 let name = self.command.program().unwrap_or_default().to_bytes();
                 let reason = strerror(errno).as_bytes();
                 let (what, code) = match step {
@@ -116,8 +117,7 @@ impl Call {
     }
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
-        let mut supervisor =
-            Supervisor::new(start, Adopt::Nobody, words).map_err(Failed::System)?;
+        let mut supervisor = Supervisor::of(start, Adopt::Nobody, words).map_err(Failed::System)?;
         let (group, target) = if self.session {
             supervisor.let_go_of_terminal();
             (Group::Session, Target::Group)

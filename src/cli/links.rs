@@ -37,14 +37,8 @@ const LONGS: [Long; 3] = [
     Long { name: "help", letter: b'h', value: false },
 ];
 
-pub(super) fn main(args: Args, _start: Start) -> u8 {
-    match run(args) {
-        Ok(()) => 0,
-        Err(failure) => {
-            failure.print();
-            failure.code
-        }
-    }
+pub(super) fn main(args: Args, _start: Start) -> Result<u8, Failure> {
+    run(args).map(|()| 0)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,49 +20,49 @@ use crate::sys::{fd, process};
 use crate::user::{Credentials, Database, UserError, UserSpec, group_ids};
 
 /// `gosu`: messages and codes of gosu 1.14 to 1.17.
-pub(super) fn gosu(args: Args, start: Start) -> u8 {
+pub(super) fn gosu(args: Args, start: Start) -> Result<u8, Failure> {
     let name = args.get(0).unwrap_or_default();
     if let Some(bit) = dangerous_bit() {
         let name = name.to_string_lossy();
         print::err(format!(
             "error: {name:?} appears to be installed with the '{bit}' bit set: {DANGER}\n"
         ));
-        return 1;
+        return Ok(1);
     }
     match args.get(1).map(OsStr::as_bytes) {
         Some(b"--help" | b"-h" | b"-?") => {
             print::out(gosu_usage(name));
-            return 0;
+            return Ok(0);
         }
         Some(b"--version" | b"-v") => {
             print::out(format!("{GOSU_VERSION}\n"));
-            return 0;
+            return Ok(0);
         }
         _ => {}
     }
     if args.count() < 3 {
         print::err(gosu_usage(name));
-        return 1;
+        return Ok(1);
     }
     let call = Call::of_operands(Operands::from(args, 1));
-    match call.run(start) {
+    Ok(match call.run(start) {
         Refusal::Asked(code) => code,
         refusal => {
             print::err(call.words_of_gosu(&refusal));
             1
         }
-    }
+    })
 }
 
 /// `su-exec`: everything of its own is 1.
-pub(super) fn su_exec(args: Args, start: Start) -> u8 {
+pub(super) fn su_exec(args: Args, start: Start) -> Result<u8, Failure> {
     let name = args.get(0).unwrap_or_default().to_string_lossy();
     let usage = || format!("Usage: {name} user-spec command [args]\n");
-    plain(args, start, "su-exec", usage, |_| 1)
+    Ok(plain(args, start, "su-exec", usage, |_| 1))
 }
 
 /// `pysu`: 127 and 126 for a command that is not there or not executable.
-pub(super) fn pysu(args: Args, start: Start) -> u8 {
+pub(super) fn pysu(args: Args, start: Start) -> Result<u8, Failure> {
     let usage = || {
         "\
 Usage: pysu user-spec command [args]
@@ -72,7 +72,7 @@ Usage: pysu user-spec command [args]
 "
         .to_owned()
     };
-    plain(args, start, "pysu", usage, |code| if code > 125 { code } else { 1 })
+    Ok(plain(args, start, "pysu", usage, |code| if code > 125 { code } else { 1 }))
 }
 
 fn plain(
@@ -127,17 +127,7 @@ const LONGS: [Long; 4] = [
 ];
 
 /// `pydexec su`.
-pub(super) fn main(args: Args, start: Start) -> u8 {
-    match long_options(args, start) {
-        Ok(code) => code,
-        Err(failure) => {
-            failure.print();
-            failure.code
-        }
-    }
-}
-
-fn long_options(args: Args, start: Start) -> Result<u8, Failure> {
+pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     if let Some(bit) = dangerous_bit() {
         let message = format!("pydexec is installed with the '{bit}' bit set: {DANGER}");
         return Err(Failure { message, hint: None, code: 1 });

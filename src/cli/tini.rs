@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use super::failure::Failure;
 use super::getopt::{Operands, Options, Order, Short, flag, number, told, valued};
 use super::init::{self, Environment, strerror};
 use super::print;
@@ -12,7 +13,7 @@ use crate::init::{
 use crate::sys::Args;
 use crate::sys::args::Inherited;
 use crate::sys::ids;
-use crate::sys::process::{Failure, Step};
+use crate::sys::process::{self, Step};
 use crate::sys::signal::{self, Signal};
 
 /// The version that this is a stand-in for; Docker looks for these words.
@@ -32,8 +33,8 @@ const SHORTS: [Short; 8] = [
 /// The signals that `-p` knows, all but these by the names of signal(7).
 const UNNAMED: [i32; 3] = [16, 29, 30];
 
-pub(super) fn main(args: Args, start: Start) -> u8 {
-    match Call::read(args) {
+pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
+    Ok(match Call::read(args) {
         Ok(call) => call.run(start),
         Err(Answer { text, code: 0 }) => {
             print::out(text);
@@ -43,7 +44,7 @@ pub(super) fn main(args: Args, start: Start) -> u8 {
             print::err(text);
             code
         }
-    }
+    })
 }
 
 /// What is said instead of running anything, and the exit code.
@@ -144,12 +145,12 @@ impl Call {
             if let Err(errno) = signal::set_parent_death(signal, ids::parent()) {
                 words.warning(format_args!(
                     "cannot set the parent death signal: {}",
-                    strerror(*errno)
+                    strerror(errno)
                 ));
             }
         }
         let adopt = if self.subreaper { Adopt::Orphans } else { Adopt::Nobody };
-        let mut supervisor = Supervisor::new(start, adopt, words).map_err(Failed::System)?;
+        let mut supervisor = Supervisor::of(start, adopt, words).map_err(Failed::System)?;
         if self.verbosity > 0 && ids::pid() != 1 && !ids::is_subreaper() {
             words.warning(format_args!("{NOT_A_REAPER}"));
         }
@@ -164,7 +165,7 @@ impl Call {
 
     fn explain(&self, failed: &Failed) -> (Vec<u8>, u8) {
         match failed {
-            Failed::Start(Failure { step: Step::Exec, errno }) => {
+            Failed::Start(process::Failure { step: Step::Exec, errno }) => {
                 let program = self.command.program().unwrap_or_default();
                 let code = match errno {
                     nix::errno::Errno::ENOENT => 127,
@@ -175,7 +176,7 @@ impl Call {
                     [b"exec ", program.to_bytes(), b" failed: ", strerror(*errno).as_bytes()];
                 (what.concat(), code)
             }
-            Failed::Start(Failure { errno, .. }) => {
+            Failed::Start(process::Failure { errno, .. }) => {
                 (format!("fork failed: {}", strerror(*errno)).into(), 1)
             }
             Failed::System(error) => (error.to_string().into(), 1),
@@ -287,7 +288,7 @@ impl Voice for Words {
         match fact {
             Fact::Adopting(Ok(())) => self.trace("Registered as child subreaper"),
             Fact::Adopting(Err(errno)) => {
-                self.warning(format_args!("cannot become a child subreaper: {}", strerror(*errno)))
+                self.warning(format_args!("cannot become a child subreaper: {}", strerror(errno)))
             }
             Fact::Started { program, pid, .. } => self.info(|| {
                 let pid = format!("' with pid '{pid}'");

@@ -111,7 +111,7 @@ impl Machine {
                 _ => NOTHING,
             },
             signal if self.role.swallow.contains(signal) => {
-                self.role.swallow = self.role.swallow.without(SignalSet::of(signal));
+                self.role.swallow = self.role.swallow.without(&[signal]);
                 one(Action::Swallow(signal))
             }
             signal => {

@@ -13,6 +13,6 @@ mod voice;
 
 pub(crate) use policy::{End, Policy, Rewrites, Stops, Target};
 pub(crate) use supervisor::{
-    Adopt, Ended, Failed, Stage, Start, Supervisor, asked_before_exec, exec,
+    Adopt, Ended, Failed, Stage, Start, Supervisor, asked_before_exec, asks_to_end, exec,
 };
 pub(crate) use voice::{Fact, Voice};

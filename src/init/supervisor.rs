@@ -1,6 +1,7 @@
 //! The loop that feeds the machine and does what it says.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -92,6 +93,11 @@ impl Start {
         Self { mask }
     }
 
+    /// For a tool that is no init: signals act as they did before.
+    pub fn unblock(self) {
+        signal::set_mask(self.mask);
+    }
+
     /// What a program inherits that replaces this process.
     pub fn inherited(self) -> Inherited {
         Inherited {
@@ -105,7 +111,12 @@ impl Start {
 
 impl<'v> Supervisor<'v> {
     /// Takes over from a `main` that has blocked every signal.
-    pub fn new(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Result<Self, Error> {
+    pub fn new(start: Start, log: Log) -> Result<Self, Error> {
+        Self::of(start, Adopt::Orphans, log.voice())
+    }
+
+    /// The same for an init of another kind.
+    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Result<Self, Error> {
         Self::with(start.inherited(), None, adopt, voice)
     }
 
@@ -152,7 +163,7 @@ impl<'v> Supervisor<'v> {
         let result = tty::let_go();
         if leader && result.is_ok() {
             let sent = SignalSet::of(Signal::HUP).or(SignalSet::of(Signal::CONT));
-            self.swallow = signal::pending().without(before).both(sent);
+            self.swallow = signal::pending().minus(before).both(sent);
         }
         self.terminal = None;
         self.voice.tell(Fact::LettingGo(result, leader));
@@ -205,18 +216,50 @@ impl<'v> Supervisor<'v> {
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
         self.voice.tell(Fact::Started { program, pid: child, session });
-        let began = Instant::now();
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.watch(Some(child), policy).map_err(Failed::System)?;
-        self.voice.tell(Fact::Ended { program, status: ended.status, after: began.elapsed() });
+        let ended = self.stay(child, program, policy).map_err(Failed::System)?;
         // A process group that is gone would keep the terminal from whoever started us.
         if let Some(terminal) = self.terminal {
             if terminal.foreground() == Some(child) {
                 terminal.set_foreground(ids::process_group());
             }
         }
+        Ok(ended)
+    }
+
+    /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
+    /// returned. This process answers signals and reaps orphans meanwhile, however long a name
+    /// takes to resolve; a signal that asks to end ends the child, whatever it is at.
+    ///
+    /// The child is in our process group: Ctrl-C reaches both. `name` is for the log.
+    pub fn run_own(&mut self, name: &str, work: impl FnOnce() -> u8) -> Result<Ended, Error> {
+        if self._blocked.is_some() {
+            return Err(Error::internal("a process with threads cannot go on in a child"));
+        }
+        let child = process::fork(|| {
+            // What was ignored by whoever started us must still end our own work.
+            for signal in ENDING {
+                signal::set_disposition(signal, Disposition::Default);
+            }
+            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
+            // and a closed pipe or a full disk is an error to report.
+            let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
+            signal::set_mask(SignalSet::ALL.without(&heard));
+            work()
+        })
+        .map_err(system("cannot fork"))?;
+        let name = OsStr::new(name);
+        self.voice.tell(Fact::Started { program: name, pid: child, session: None });
+        self.stay(child, name, &Policy::ours(Target::Child))
+    }
+
+    /// Watches a child until it has ended.
+    fn stay(&mut self, child: i32, program: &OsStr, policy: &Policy) -> Result<Ended, Error> {
+        let began = Instant::now();
+        let ended = self.watch(Some(child), policy)?;
+        self.voice.tell(Fact::Ended { program, status: ended.status, after: began.elapsed() });
         Ok(ended)
     }
 
@@ -355,6 +398,13 @@ impl<'v> Supervisor<'v> {
             Action::StopSelf(signal, stop) => {
                 self.voice.tell(Fact::Stopping { pid: child });
                 signal::stop_self(signal, stop);
+                // A stop takes away every CONT that waited before it, so that one that waits now
+                // has continued us, and does so for the child when it is read. Without it the kernel
+                // has stopped nobody: no shell is there to continue us, nor the child. What runs
+                // without an init in between is not stopped there either (setpgid(2)).
+                if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
+                    self.act_on(child, Action::Continue, cause, target);
+                }
             }
             // `act`'s own.
             Action::End(_) => {}
@@ -421,7 +471,7 @@ impl Subreaper {
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-fn asks_to_end(signal: Signal) -> bool {
+pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
 }
 

@@ -63,6 +63,16 @@ pub(crate) enum Fact<'a> {
     },
 }
 
+impl Log {
+    /// Itself, for as long as anybody likes.
+    pub fn voice(self) -> &'static dyn Voice {
+        match self {
+            Self::Silent => &Self::Silent,
+            Self::Steps => &Self::Steps,
+        }
+    }
+}
+
 impl Voice for Log {
     fn tell(&self, fact: Fact<'_>) {
         match fact {
@@ -77,8 +87,9 @@ impl Voice for Log {
             }
             Fact::Stopping { pid } => self.step(|| format!("{pid} was stopped, stopping too")),
             Fact::Ended { program, status, after } => self.step(|| {
-                let (code, seconds) = (status.code(), after.as_secs_f64());
-                format!("{program:?} ended with {code} after {seconds:.3} s")
+                let (code, seconds, millis) =
+                    (status.code(), after.as_secs(), after.subsec_millis());
+                format!("{program:?} ended with {code} after {seconds}.{millis:03} s")
             }),
             Fact::Adopting(Ok(()))
             | Fact::LettingGo(..)
