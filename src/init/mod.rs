@@ -9,4 +9,4 @@ mod machine;
 mod supervisor;
 
 pub(crate) use machine::Target;
-pub(crate) use supervisor::{Stage, Start, Supervisor, exec};
+pub(crate) use supervisor::{Stage, Start, Supervisor, asks_to_end, exec};

@@ -71,6 +71,11 @@ impl Start {
         Self { mask }
     }
 
+    /// For a tool that is no init: signals act as they did before.
+    pub fn unblock(self) {
+        signal::set_mask(self.mask);
+    }
+
     /// What a program inherits that replaces this process.
     pub fn inherited(self) -> Inherited {
         Inherited {
@@ -138,22 +143,56 @@ impl Supervisor {
         let terminal =
             self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
         let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal))?;
-        self.log.step(|| format!("started {:?} with pid {child}", plan.program()));
-        let began = Instant::now();
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.watch(child, target)?;
-        self.log.step(|| {
-            let (code, seconds) = (ended.status.code(), began.elapsed().as_secs_f64());
-            format!("{:?} ended with {code} after {seconds:.3} s", plan.program())
-        });
+        let ended = self.stay(child, &plan.program().to_string_lossy(), target)?;
         // A process group that is gone would keep the terminal from whoever started us.
         if let Some(terminal) = self.terminal {
             if terminal.foreground() == Some(child) {
                 terminal.set_foreground(ids::process_group());
             }
         }
+        Ok(ended)
+    }
+
+    /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
+    /// returned. This process answers signals and reaps orphans meanwhile, however long a name
+    /// takes to resolve; a signal that asks to end ends the child, whatever it is at.
+    ///
+    /// The child is in our process group: Ctrl-C reaches both. `name` is for the log.
+    pub fn run_own(&mut self, name: &str, work: impl FnOnce() -> u8) -> Result<Ended, Error> {
+        if self._blocked.is_some() {
+            return Err(Error::internal("a process with threads cannot go on in a child"));
+        }
+        let child = process::fork(|| {
+            // What was ignored by whoever started us must still end our own work.
+            for signal in ENDING {
+                signal::set_disposition(signal, Disposition::Default);
+            }
+            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
+            // and a closed pipe or a full disk is an error to report.
+            let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
+            signal::set_mask(SignalSet::ALL.without(&heard));
+            work()
+        })
+        .map_err(system("cannot fork"))?;
+        self.stay(child, name, Target::Child)
+    }
+
+    /// Watches a child until it has ended.
+    fn stay(&mut self, child: i32, name: &str, target: Target) -> Result<Ended, Error> {
+        self.log.step(|| format!("started {name:?} with pid {child}"));
+        let began = Instant::now();
+        let ended = self.watch(child, target)?;
+        self.log.step(|| {
+            let (code, took) = (ended.status.code(), began.elapsed());
+            format!(
+                "{name:?} ended with {code} after {}.{:03} s",
+                took.as_secs(),
+                took.subsec_millis()
+            )
+        });
         Ok(ended)
     }
 
@@ -240,6 +279,13 @@ impl Supervisor {
             Action::StopSelf(signal, stop) => {
                 self.log.step(|| format!("{child} was stopped, stopping too"));
                 signal::stop_self(signal, stop);
+                // A stop takes away every CONT that waited before it, so that one that waits now
+                // has continued us, and does so for the child when it is read. Without it the kernel
+                // has stopped nobody: no shell is there to continue us, nor the child. What runs
+                // without an init in between is not stopped there either (setpgid(2)).
+                if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
+                    self.act(Action::Continue, child, target);
+                }
             }
             // The loop's own.
             Action::End(_) => {}
@@ -303,7 +349,7 @@ impl Subreaper {
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-fn asks_to_end(signal: Signal) -> bool {
+pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
 }
 

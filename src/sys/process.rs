@@ -316,6 +316,30 @@ fn execve(path: &CStr, setup: &Setup<'_>) -> Errno {
     Errno::last()
 }
 
+/// Makes a child that does `work` in a copy of this process, and ends with the code it returns.
+///
+/// For this process's own work that may take its time: a full fork, so that the child may allocate,
+/// open files and start threads. It is told to end when this process is gone.
+///
+/// Only for a process with one thread: another one's locks would stay locked in the child.
+pub fn fork(work: impl FnOnce() -> u8) -> Result<pid_t, Errno> {
+    let parent = super::ids::pid();
+    // SAFETY: takes nothing. The caller promises one thread, so the child's copy of the C library's
+    // and the allocator's state is whole.
+    let pid = check(c_long::from(unsafe { libc::fork() }))? as pid_t;
+    if pid != 0 {
+        return Ok(pid);
+    }
+    // Where that is refused, the child only lives to its own end.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    // SAFETY: getppid takes nothing.
+    let orphaned = unsafe { libc::getppid() } != parent;
+    // The parent was gone before we asked to be told.
+    let code = if orphaned { 1 } else { work() };
+    // SAFETY: takes an integer, and does not return: nothing of the parent's runs in the child.
+    unsafe { libc::_exit(c_int::from(code)) }
+}
+
 /// How a process ended: the status word of wait(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(c_int);
