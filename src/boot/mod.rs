@@ -15,7 +15,7 @@ mod venv;
 pub(crate) mod wait;
 
 use crate::command::ExecPlan;
-use crate::init::{self, Ending, Limits, Stage, Start, Supervisor, Target};
+use crate::init::{self, Policy, Stage, Start, Supervisor};
 use crate::log::Log;
 use crate::sys::signal::Signal;
 
@@ -30,7 +30,7 @@ pub(crate) use wait::Wait;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
     /// As a child, with this process as its init.
-    AsInit(Target),
+    AsInit(Policy),
     /// In place of this process.
     Exec,
 }
@@ -55,8 +55,6 @@ pub(crate) struct Boot {
     pub steps: Vec<Step>,
     pub command: ExecPlan,
     pub run: Run,
-    /// How the command is ended.
-    pub ending: Ending,
 }
 
 impl Boot {
@@ -74,10 +72,8 @@ impl Boot {
         }
         match self.run {
             Run::Exec => Ok(killed_by(supervisor.exec(&self.command)?)),
-            Run::AsInit(target) => {
-                let limits = Limits { time: None, ending: self.ending };
-                let ended = supervisor.run_within(&self.command, target, Stage::Command, limits)?;
-                Ok(ended.status.code())
+            Run::AsInit(policy) => {
+                Ok(supervisor.run_by(&self.command, &policy, Stage::Command)?.status.code())
             }
         }
     }

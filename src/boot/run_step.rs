@@ -1,20 +1,18 @@
 //! A command that runs before the command: a migration, `collectstatic`, whatever prepares the data.
 
-use std::time::Duration;
-
 use super::duration::shown;
 use super::error::BootError;
 use super::killed_by;
 use crate::command::ExecPlan;
-use crate::init::{Ending, Limits, Stage, Supervisor, Target};
+use crate::init::{Policy, Stage, Supervisor};
 use crate::log;
 
 /// What runs, and what if it fails.
 #[derive(Debug)]
 pub(crate) struct RunStep {
     pub plan: ExecPlan,
-    pub timeout: Option<Duration>,
-    pub ending: Ending,
+    /// How it is watched; signals go to its whole group.
+    pub policy: Policy,
     pub failure: Failure,
 }
 
@@ -34,9 +32,8 @@ impl RunStep {
         if let Some(signal) = supervisor.asked_to_end()? {
             return Ok(Some(killed_by(signal)));
         }
-        let limits = Limits { time: self.timeout, ending: self.ending };
         let program = self.plan.program().to_owned();
-        let ended = match supervisor.run_within(&self.plan, Target::Group, Stage::Step, limits) {
+        let ended = match supervisor.run_by(&self.plan, &self.policy, Stage::Step) {
             Ok(ended) => ended,
             Err(error) if self.failure == Failure::Told => {
                 log::say(&format!("{error}; going on, since allow-failure says so"));
@@ -44,7 +41,7 @@ impl RunStep {
             }
             Err(error) => return Err(error.into()),
         };
-        let error = match (ended.status.code(), ended.asked_to_end, self.timeout) {
+        let error = match (ended.status.code(), ended.asked_to_end, self.policy.limits.time) {
             (0, Some(signal), _) => return Ok(Some(killed_by(signal))),
             (code, Some(_), _) => return Ok(Some(code)),
             (_, None, Some(timeout)) if ended.timed_out => {

@@ -8,7 +8,7 @@ use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
 use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Venv, Wait};
 use crate::command::{Command, Environment, lookup};
-use crate::init::{Ending, Start, Target};
+use crate::init::{Policy, Start, Target};
 use crate::log::Log;
 use crate::sys::Args;
 
@@ -53,15 +53,15 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     };
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
-        (false, true) => Run::AsInit(Target::Group),
-        (false, false) => Run::AsInit(Target::Child),
+        (false, true) => Run::AsInit(Policy::ours(Target::Group)),
+        (false, false) => Run::AsInit(Policy::ours(Target::Child)),
     };
     let mut steps = Vec::new();
     if !wait.targets.is_empty() {
         steps.push(Step::Wait(vec![wait]));
     }
     steps.extend(requirements.map(Step::Requirements));
-    Ok(Boot { steps, command: plan, run, ending: Ending::default() })
+    Ok(Boot { steps, command: plan, run })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

@@ -75,7 +75,7 @@ pub(super) fn run(args: Args, start: Start) -> Result<u8, Failure> {
 }
 
 /// `pydexec check`.
-pub(super) fn check(args: Args) -> Result<u8, Failure> {
+pub(super) fn check(args: Args, _: Start) -> Result<u8, Failure> {
     let request = match parse(args.from(2), Face::Check)? {
         Parsed::Request(request) => request,
         Parsed::Help => return print(CHECK_HELP),

@@ -20,7 +20,7 @@ use super::variables::{Prepared, Variables};
 use crate::boot::{Boot, Failure, Requirements, Run, RunStep, Step, Venv, Wait, duration, wait};
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
-use crate::init::{Ending, Target};
+use crate::init::{Limits, Policy, Target};
 use crate::sys::ids;
 use crate::sys::signal::Signal;
 use crate::user::{Database, UserSpec};
@@ -76,9 +76,9 @@ pub(super) fn lower(
     let prepared = variables.finish();
     let mut lowering = Lowering { variables, prepared, base: Base::default() };
     lowering.base(file, table);
-    let ending =
-        lowering.ending(table.and_then(|table| table.stop.as_ref()).or(file.stop.as_ref()));
-    let mut steps = lowering.steps(file, &choice, ending);
+    let policy =
+        lowering.policy(table.and_then(|table| table.stop.as_ref()).or(file.stop.as_ref()));
+    let mut steps = lowering.steps(file, &choice, policy);
     let (command, chosen) = match &choice {
         Choice::Table(table, name, rest) => (lowering.command(table, name, rest), name.clone()),
         Choice::AsIs(words) => (lowering.as_is(words, file), "a command of its own".to_owned()),
@@ -96,7 +96,7 @@ pub(super) fn lower(
         (_, Err(error)) if faults.is_empty() => Err(Refusal::Program(error)),
         (Some(command), Ok(())) if faults.is_empty() => {
             let steps = steps.drain(..).map(|step| step.step).collect();
-            let boot = Boot { steps, command, run: Run::AsInit(Target::Child), ending };
+            let boot = Boot { steps, command, run: Run::AsInit(policy) };
             Ok(Lowered { boot, chosen, mask })
         }
         _ => Err(Refusal::Faults(faults, mask)),
@@ -209,9 +209,11 @@ impl Lowering<'_> {
         parsed
     }
 
-    fn ending(&mut self, stop: Option<&StopTable>) -> Ending {
+    /// How the command is watched and ended.
+    fn policy(&mut self, stop: Option<&StopTable>) -> Policy {
+        let mut policy = Policy::ours(Target::Child);
         let Some(stop) = stop else {
-            return Ending::default();
+            return policy;
         };
         let signal = stop.signal.as_ref().and_then(|text| {
             let name = self.variables.string(text)?;
@@ -222,8 +224,8 @@ impl Lowering<'_> {
             }
             signal
         });
-        let timeout = stop.timeout.as_ref().and_then(|time| self.time(time));
-        Ending { signal, timeout }
+        policy.limits.grace = stop.timeout.as_ref().and_then(|time| self.time(time));
+        policy.ending_by(signal)
     }
 
     /// A command of this directory and user, as every step and the command are made.
@@ -288,7 +290,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn steps(&mut self, file: &File, choice: &Choice<'_>, ending: Ending) -> Vec<Planned> {
+    fn steps(&mut self, file: &File, choice: &Choice<'_>, policy: Policy) -> Vec<Planned> {
         let table = match choice {
             Choice::Table(table, ..) => Some(*table),
             _ => None,
@@ -318,7 +320,7 @@ impl Lowering<'_> {
             let runs = table.and_then(|table| table.run.as_ref()).or(file.run.as_ref());
             for run in runs.into_iter().flatten() {
                 let brought = steps.iter().any(|step: &Planned| step.brings);
-                steps.extend(self.run(run, ending, brought));
+                steps.extend(self.run(run, policy, brought));
             }
         }
         steps
@@ -385,7 +387,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn run(&mut self, table: &RunTable, ending: Ending, brought: bool) -> Option<Planned> {
+    fn run(&mut self, table: &RunTable, policy: Policy, brought: bool) -> Option<Planned> {
         let line = self.line(&table.cmd.0);
         let timeout = table.timeout.as_ref().map(|time| self.time(time));
         let own: Vec<(&String, Option<OsString>)> = table
@@ -419,7 +421,10 @@ impl Lowering<'_> {
             Some(true) => Failure::Told,
             _ => Failure::Ends,
         };
-        let step = Step::Run(RunStep { plan, timeout, ending, failure });
+        // To the group: what the step has started must go with it.
+        let limits = Limits { time: timeout, ..policy.limits };
+        let policy = Policy { target: Target::Group, limits, ..policy };
+        let step = Step::Run(RunStep { plan, policy, failure });
         Some(Planned { step, brings: table.installs.unwrap_or(false) })
     }
 

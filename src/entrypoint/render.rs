@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::lower::Lowered;
 use super::mask::Mask;
-use crate::boot::{Failure, Step, duration};
+use crate::boot::{Failure, Run, Step, duration};
 use crate::command::{Environment, ExecPlan};
 use crate::sys::ids;
+use crate::sys::signal::Signal;
 
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl Shown<'_> {
             },
             Step::Run(run) => {
                 let mut facts = Vec::new();
-                if let Some(timeout) = run.timeout {
+                if let Some(timeout) = run.policy.limits.time {
                     facts.push(("timeout", Json::Seconds(timeout)));
                 }
                 if run.failure == Failure::Told {
@@ -137,11 +138,14 @@ impl Shown<'_> {
 
     fn command(&self, plan: &Lowered) -> Part {
         let mut facts = Vec::new();
-        if let Some(signal) = plan.boot.ending.signal {
-            facts.push(("stop-signal", Json::Text(signal.to_string())));
-        }
-        if let Some(timeout) = plan.boot.ending.timeout {
-            facts.push(("stop-timeout", Json::Seconds(timeout)));
+        if let Run::AsInit(policy) = plan.boot.run {
+            if let Some(signal) = policy.rewrites.of(Signal::TERM).filter(|it| *it != Signal::TERM)
+            {
+                facts.push(("stop-signal", Json::Text(signal.to_string())));
+            }
+            if let Some(grace) = policy.limits.grace {
+                facts.push(("stop-timeout", Json::Seconds(grace)));
+            }
         }
         let body = Body::Process(self.process(&plan.boot.command));
         Part { kind: "command", title: "start the command".into(), facts, body }

@@ -581,6 +581,15 @@ impl Running {
         }
     }
 
+    /// The process of this program that has outlived the one which was started.
+    #[track_caller]
+    pub fn orphan(&self, file: &Path) -> Process {
+        let keeper = self.started.keeper.expect("as PID 1 it would have no orphans").to_owned();
+        let found = Process(keeper).children();
+        let name = file.to_string_lossy();
+        found.into_iter().find(|process| process.name() == name).expect("it is still there")
+    }
+
     /// Every process of its namespace, zombies too, but for a keeper's, by its PID in there.
     pub fn table(&self) -> BTreeMap<i32, String> {
         system::table(self.process, self.started.keeper.is_some())
