@@ -527,3 +527,63 @@ fn verbose_tells_each_step_and_which_were_left_out() {
     prints(&output, "gone\n");
     assert_eq!(output.stderr, "");
 }
+
+#[test]
+fn one_liners_need_no_file() {
+    let scratch = Scratch::new();
+    let file = scratch.file("password", "hunter2\n");
+    let output = plainly([
+        "--secret",
+        "DB_PASSWORD",
+        "--run",
+        "sh -c 'echo step $BIND $DB_PASSWORD'",
+        "--opt-from-env",
+        "--bind= BIND:-0.0.0.0:80",
+        "--opt-from-env",
+        "--level LEVEL",
+        "--arg-from-env",
+        "MODULE:-app",
+        "--",
+        "sh",
+        "-c",
+        "echo $0 $@ $DB_PASSWORD ${BIND-gone} ${DB_PASSWORD_FILE-gone}",
+    ])
+    .env("BIND", "x")
+    .env("DB_PASSWORD_FILE", &file)
+    .output();
+    prints(&output, "step x hunter2\n--bind=x app hunter2 gone gone\n");
+    // The same by the twins.
+    let output = plainly(["--", "echo"])
+        .env("PYDEXEC_SECRET", format!("A={}", file.display()))
+        .env("PYDEXEC_RUN", "echo one\necho two")
+        .env("PYDEXEC_OPT_FROM_ENV", "--level LEVEL:-info\n-n NUMBER")
+        .env("PYDEXEC_ARG_FROM_ENV", "MODULE:?")
+        .env("MODULE", "m")
+        .output();
+    prints(&output, "one\ntwo\n--level info m\n");
+}
+
+#[test]
+fn a_step_of_a_one_liner_that_fails_ends_the_boot() {
+    let output = plainly(["--run", "sh -c 'exit 9'", "--", "echo", "x"]).output();
+    assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(9), ""), "{output:?}");
+}
+
+#[test]
+fn one_liners_of_a_wrong_form_are_code_2() {
+    for (words, said) in [
+        (&["--secret", "=x", "--", "true"][..], "there is no name"),
+        (&["--secret", "NOWHERE", "--", "true"], "the secret NOWHERE is not set"),
+        (&["--secret", "A=/nonexistent/a", "--", "true"], "cannot read \"/nonexistent/a\""),
+        (&["--run", "'", "--", "true"], "a quote that is not closed"),
+        (&["--run", " ", "--", "true"], "names no program"),
+        (&["--opt-from-env", "--bind", "--", "true"], "--opt-from-env is not of its form"),
+        (&["--opt-from-env", "--bind A:x", "--", "true"], "--opt-from-env is not of its form"),
+        (&["--arg-from-env", "A B", "--", "true"], "--arg-from-env is not of its form"),
+        (&["--arg-from-env", "A:?", "--", "true"], "\"A\" is required"),
+    ] {
+        let output = plainly(words).output();
+        assert_eq!(output.exit, Exit::Code(2), "{words:?}: {output:?}");
+        assert!(output.stderr.contains(said), "{words:?}: {output:?}");
+    }
+}

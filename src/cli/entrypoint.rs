@@ -4,10 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
+use super::inline;
 use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
 use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Venv, Wait};
-use crate::command::{Command, Environment, lookup};
+use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Policy, Start, Target};
 use crate::log::Log;
 use crate::sys::Args;
@@ -23,23 +24,23 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
-fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError> {
+fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> {
     let mut words = options.command.iter();
     let program = words.next();
     let mut command = Command::new(program.map_or(OsStr::new("python"), OsString::as_os_str));
     command.args(words);
     variables(&mut command, options, environment)?;
-    if let Some(user) = &options.user {
-        command.user(user);
+    // The steps before the command see the variables that become its arguments.
+    let mut before = None;
+    if !options.opt_from_env.is_empty() || !options.arg_from_env.is_empty() {
+        before = Some(command.clone());
+        inline::arguments(&mut command, options)?;
     }
-    if let Some(workdir) = &options.workdir {
-        command.workdir(workdir);
-    }
-    let mut plan = command.plan(environment)?;
-    plan.check_workdir()?;
-    if let Some(directory) = &options.venv {
-        Venv::find(directory)?.activate(&mut plan.environment);
-    }
+    let mut plan = plan(&mut command, options, environment)?;
+    let before = match &mut before {
+        Some(command) => self::plan(command, options, environment)?,
+        None => plan.clone(),
+    };
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
@@ -49,7 +50,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     }
     let requirements = match options.no_requirements {
         true => None,
-        false => Requirements::plan(&options.requirements, &plan)?,
+        false => Requirements::plan(&options.requirements, &before)?,
     };
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
@@ -61,21 +62,39 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
         steps.push(Step::Wait(vec![wait]));
     }
     steps.extend(requirements.map(Step::Requirements));
+    steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
 }
 
-/// Cleared first, then files, then single variables, then removals: each can correct those before.
-fn variables(
+/// The command's plan, as the user and in the directory and venv that were asked for.
+fn plan(
     command: &mut Command,
     options: &Options,
-    ours: &Environment,
-) -> Result<(), BootError> {
+    environment: &Environment,
+) -> Result<ExecPlan, BootError> {
+    if let Some(user) = &options.user {
+        command.user(user);
+    }
+    if let Some(workdir) = &options.workdir {
+        command.workdir(workdir);
+    }
+    let mut plan = command.plan(environment)?;
+    plan.check_workdir()?;
+    if let Some(directory) = &options.venv {
+        Venv::find(directory)?.activate(&mut plan.environment);
+    }
+    Ok(plan)
+}
+
+/// Cleared first, then files, then single variables, then removals: each can correct those before.
+fn variables(command: &mut Command, options: &Options, ours: &Environment) -> Result<(), Failure> {
     for twin in Options::twins() {
         command.env_remove(twin);
     }
     if options.env_clear {
         command.env_clear();
     }
+    inline::secrets(command, options, ours)?;
     for file in &options.env_file {
         for (name, value) in EnvFile::read(file)?.variables {
             set(command, &name, value.as_deref(), ours);

@@ -10,6 +10,7 @@ mod failure;
 mod getopt;
 mod health;
 mod init;
+mod inline;
 mod links;
 mod options;
 mod print;

@@ -24,6 +24,10 @@ pub(super) struct Options {
     pub env_file: Vec<PathBuf>,
     pub env_remove: Vec<OsString>,
     pub env_clear: bool,
+    pub secret: Vec<OsString>,
+    pub opt_from_env: Vec<OsString>,
+    pub arg_from_env: Vec<OsString>,
+    pub run: Vec<OsString>,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
     pub group: bool,
@@ -52,7 +56,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 14] = [
+const SPECS: [Spec; 18] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -126,6 +130,30 @@ const SPECS: [Spec; 14] = [
         help: "Begin with an empty environment",
     },
     Spec {
+        long: "secret",
+        short: None,
+        twin: "PYDEXEC_SECRET",
+        kind: Kind::Many(b','),
+        value: "NAME[=FILE]",
+        help: "Set NAME from the file that NAME_FILE names, or else from FILE",
+    },
+    Spec {
+        long: "opt-from-env",
+        short: None,
+        twin: "PYDEXEC_OPT_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "OPT NAME[:-VALUE]",
+        help: "Add OPT and the value of NAME; :-VALUE is for when it is not set, :? an error",
+    },
+    Spec {
+        long: "arg-from-env",
+        short: None,
+        twin: "PYDEXEC_ARG_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "NAME[:-VALUE]",
+        help: "Add the value of NAME as an argument, after all options",
+    },
+    Spec {
         long: "wait",
         short: None,
         twin: "PYDEXEC_WAIT",
@@ -140,6 +168,14 @@ const SPECS: [Spec; 14] = [
         kind: Kind::One,
         value: "DURATION",
         help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
+    },
+    Spec {
+        long: "run",
+        short: None,
+        twin: "PYDEXEC_RUN",
+        kind: Kind::Many(b'\n'),
+        value: "COMMAND",
+        help: "Run this before the command, as its user; split as a shell splits, without one",
     },
     Spec {
         long: "group",
@@ -171,11 +207,11 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env by a new line, --env-remove by a comma, --wait by blanks; a flag
-is 1 or 0.
+separated: FILEs by :, --env, --run, --opt-from-env and --arg-from-env by a new line, --env-remove
+and --secret by a comma, --wait by blanks; a flag is 1 or 0.
 
-Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
-executable, 124 a wait that timed out, 2 a wrong option, variable, file or user, 1 anything else.";
+Exit codes: the command's own, or 128+N if signal N killed it; that of a --run that failed; 127 not
+found, 126 not executable, 124 a wait that timed out, 2 a wrong option, variable, file or user, 1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -279,6 +315,10 @@ impl Options {
             "env-file" => !self.env_file.is_empty(),
             "env-remove" => !self.env_remove.is_empty(),
             "env-clear" => self.env_clear,
+            "secret" => !self.secret.is_empty(),
+            "opt-from-env" => !self.opt_from_env.is_empty(),
+            "arg-from-env" => !self.arg_from_env.is_empty(),
+            "run" => !self.run.is_empty(),
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
             "group" => self.group,
@@ -297,6 +337,10 @@ impl Options {
             "env" => self.env.push(value),
             "env-file" => self.env_file.push(value.into()),
             "env-remove" => self.env_remove.push(value),
+            "secret" => self.secret.push(value),
+            "opt-from-env" => self.opt_from_env.push(value),
+            "arg-from-env" => self.arg_from_env.push(value),
+            "run" => self.run.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
             _ => {}
@@ -348,6 +392,8 @@ fn parser() -> clap::Command {
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }
+        // Its value begins with an option of somebody else's.
+        arg = arg.allow_hyphen_values(spec.long == "opt-from-env");
         arg = match spec.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
             Kind::One | Kind::Many(_) | Kind::Words => arg

@@ -15,7 +15,7 @@ mod lower;
 mod mask;
 mod render;
 mod schema;
-mod secrets;
+pub(crate) mod secrets;
 mod shape;
 mod variables;
 

@@ -10,15 +10,55 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::command::Environment;
 use crate::error::reason;
 use crate::sys::ids::Identity;
 
 /// No variable can be longer: MAX_ARG_STRLEN of execve(2) is 128 KiB, with the name and a NUL.
 pub(super) const LONGEST: usize = 128 * 1024 - 2;
 
+/// Where a secret was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The container was started with it.
+    Given(OsString),
+    /// It was in a file.
+    Read(OsString),
+    Nowhere,
+}
+
+/// The variable `name`, or what is in the file that `NAME_FILE` names, or else in `file`, which may
+/// be missing unless `must` says otherwise. Empty counts as unset everywhere.
+pub(crate) fn find(
+    name: &str,
+    ours: &Environment,
+    file: Option<&Path>,
+    must: Must,
+) -> Result<Found, String> {
+    let name_file = format!("{name}_FILE");
+    let given = |name: &str| ours.get(name).filter(|value| !value.is_empty());
+    let read = |file: &Path| Ok(read(file)?.map_or(Found::Nowhere, Found::Read));
+    match (given(name), given(&name_file), file) {
+        (Some(_), Some(_), _) => {
+            Err(format!("both {name} and {name_file} are set, and only one may be"))
+        }
+        (Some(value), None, _) => Ok(Found::Given(value.to_owned())),
+        (None, Some(file), _) => read(Path::new(file)),
+        (None, None, Some(file)) if must == Must::BeThere || file.exists() => read(file),
+        (None, None, _) => Ok(Found::Nowhere),
+    }
+}
+
+/// Whether the file of a secret may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Must {
+    BeThere,
+    BeThereOrNot,
+}
+
 /// Reads the secret in `file`. `None` if it is empty; an error says what is wrong with the file,
 /// and never what is in it.
-pub(crate) fn read(file: &Path) -> Result<Option<OsString>, String> {
+fn read(file: &Path) -> Result<Option<OsString>, String> {
     // Looked at before it is opened: opening a fifo waits for somebody to write.
     let metadata = fs::metadata(file).map_err(|error| refused(file, &error))?;
     if let Some(kind) = not_a_file(&metadata) {

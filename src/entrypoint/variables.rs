@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::cgroup;
 use super::faults::{At, Faults};
 use super::interpolate::{self, Found, Pattern};
 use super::mask::Mask;
 use super::schema::{EnvTable, SecretTable};
-use super::secrets::{self, LONGEST};
+use super::secrets::{self, LONGEST, Must};
 use super::shape::{Names, Text, Word};
 use crate::command::Environment;
 
@@ -316,60 +316,38 @@ impl<'a> Variables<'a> {
     }
 
     fn secret(&mut self, name: &str, at: &At, secret: &SecretTable) -> Known {
-        let name_file = format!("{name}_FILE");
-        let given = self.ours.get(name).filter(|value| !value.is_empty()).map(OsStr::to_owned);
-        let file = self.ours.get(&name_file).filter(|value| !value.is_empty()).map(OsStr::to_owned);
-        let has_default = self.default.contains_key(name);
-        let value = match (given, file, &secret.file) {
-            (Some(_), Some(_), _) => {
-                let what = format!("both {name} and {name_file} are set, and only one may be");
-                self.faults.add(at, what);
-                return Known::Faulty;
-            }
-            (Some(value), None, _) => {
-                self.mask.hide(&value);
-                return Known::Value(value, Origin::Ours);
-            }
-            (None, Some(file), _) => match self.read(Path::new(&file), at) {
-                Ok(value) => value,
-                Err(()) => return Known::Faulty,
+        let file = match &secret.file {
+            Some(file) => match self.path(file) {
+                Some(file) => Some(file),
+                None => return Known::Faulty,
             },
-            (None, None, Some(file)) => {
-                let Some(file) = self.path(file) else {
-                    return Known::Faulty;
-                };
-                if secret.required == Some(false) && !file.exists() {
-                    None
-                } else {
-                    match self.read(&file, at) {
-                        Ok(value) => value,
-                        Err(()) => return Known::Faulty,
-                    }
-                }
-            }
-            (None, None, None) => None,
+            None => None,
         };
-        match value {
-            Some(value) => {
+        let required = secret.required.unwrap_or(file.is_some());
+        let must = if required { Must::BeThere } else { Must::BeThereOrNot };
+        match secrets::find(name, self.ours, file.as_deref(), must) {
+            Ok(secrets::Found::Given(value)) => {
+                self.mask.hide(&value);
+                Known::Value(value, Origin::Ours)
+            }
+            Ok(secrets::Found::Read(value)) => {
                 self.mask.hide(&value);
                 Known::Value(value, Origin::File)
             }
-            None => {
-                if secret.required.unwrap_or(secret.file.is_some()) && !has_default {
-                    let what = format!(
-                        "the secret {name} is required, and it is not set or empty; \
-                         set {name}, or {name_file} to the path of a file"
-                    );
-                    self.faults.add(at, what);
-                    return Known::Faulty;
-                }
-                Known::Unset
+            Ok(secrets::Found::Nowhere) if required && !self.default.contains_key(name) => {
+                let what = format!(
+                    "the secret {name} is required, and it is not set or empty; \
+                     set {name}, or {name}_FILE to the path of a file"
+                );
+                self.faults.add(at, what);
+                Known::Faulty
+            }
+            Ok(secrets::Found::Nowhere) => Known::Unset,
+            Err(why) => {
+                self.faults.add(at, why);
+                Known::Faulty
             }
         }
-    }
-
-    fn read(&mut self, file: &Path, at: &At) -> Result<Option<OsString>, ()> {
-        secrets::read(file).map_err(|why| self.faults.add(at, why))
     }
 
     fn fault_here(&mut self, what: String) {
