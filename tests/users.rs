@@ -213,6 +213,8 @@ fn ambient_capabilities_do_not_go_along_to_another_user() {
     assert_eq!(output.state("CapAmb:"), "0000000000000000");
     assert_eq!(output.state("CapEff:"), "0000000000000000");
     assert_eq!(ambient(&["--user", "2000:2000"], &["regain"]).stdout, "no way back\n");
+    // Another group is a change too.
+    assert_eq!(ambient(&["--user", "1000:33"], &["regain"]).stdout, "no way back\n");
     // Who stays who he is keeps what he was given.
     assert_eq!(ambient(&[], &["state"]).state("CapAmb:"), "00000000000000c0");
 }
