@@ -37,6 +37,8 @@ pub struct Recipe {
     pub terminal: Option<RawFd>,
     pub mask: u64,
     pub ignored: u64,
+    /// Signals that wait for the program from before its first instruction on.
+    pub pending: Vec<c_int>,
     pub traced: bool,
 }
 
@@ -314,6 +316,11 @@ impl<'a> Image<'a> {
             call!("ptrace", SYS_ptrace, libc::PTRACE_TRACEME as c_long, ZERO, ZERO, ZERO)?;
         }
         set_mask(recipe.mask);
+        for signal in &recipe.pending {
+            // SAFETY: takes nothing.
+            let own = c_long::from(unsafe { libc::getpid() });
+            call!("kill", SYS_kill, own, c_long::from(*signal))?;
+        }
         call!(
             "execve",
             SYS_execve,

@@ -118,6 +118,7 @@ pub struct Scene {
     ambient: Vec<i32>,
     mask: u64,
     ignored: u64,
+    pending: Vec<i32>,
     traced: bool,
 }
 
@@ -152,6 +153,7 @@ impl Scene {
             ambient: Vec::new(),
             mask: 0,
             ignored: 0,
+            pending: Vec::new(),
             traced: false,
         }
     }
@@ -275,6 +277,12 @@ impl Scene {
         self
     }
 
+    /// Started with every signal blocked, and with this one sent already.
+    pub fn with_pending(mut self, signal: i32) -> Self {
+        self.pending.push(signal);
+        self.blocking_all()
+    }
+
     /// Started with these signals ignored.
     pub fn ignoring(mut self, signals: &[i32]) -> Self {
         self.ignored = set(signals);
@@ -352,6 +360,7 @@ impl Scene {
             terminal,
             mask: self.mask,
             ignored: self.ignored,
+            pending: self.pending,
             traced: self.traced,
         };
         let forking = system::forking();
