@@ -5,10 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod duration;
 mod env_file;
 mod error;
+mod in_child;
 mod requirements;
 mod venv;
+pub(crate) mod wait;
 
 use crate::command::ExecPlan;
 use crate::init::{self, Stage, Start, Supervisor, Target};
@@ -19,6 +22,7 @@ pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use requirements::Requirements;
 pub(crate) use venv::Venv;
+pub(crate) use wait::Wait;
 
 /// How the command is run once everything is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(crate) enum Run {
 /// All that is to be done, in order, with nothing left to decide.
 #[derive(Debug)]
 pub(crate) struct Boot {
+    /// All of them at once.
+    pub waits: Vec<Wait>,
     pub requirements: Option<Requirements>,
     pub command: ExecPlan,
     pub run: Run,
@@ -40,11 +46,14 @@ pub(crate) struct Boot {
 impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
-        if self.run == Run::Exec && self.requirements.is_none() {
+        if self.run == Run::Exec && self.waits.is_empty() && self.requirements.is_none() {
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
+        if let Some(code) = wait::run(&self.waits, wait::Manner::Told, &mut supervisor)? {
+            return Ok(code);
+        }
         if let Some(requirements) = self.requirements {
             if let Some(code) = requirements.install(&mut supervisor)? {
                 return Ok(code);

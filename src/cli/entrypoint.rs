@@ -1,12 +1,12 @@
 //! `pydexec [OPTIONS] -- COMMAND`: from options to a boot plan, and off.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
-use super::options::{Options, Parsed};
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Venv};
+use super::options::{Options, Parsed, print};
+use super::wait::{parse_duration, targets};
+use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Venv, Wait};
 use crate::command::{Command, Environment, lookup};
 use crate::init::{Start, Target};
 use crate::log::Log;
@@ -20,17 +20,6 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
     Ok(lower(&options, &environment)?.run(start, log)?)
-}
-
-fn print(text: &str) -> Result<u8, Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Ok(0),
-        Err(error) => Err(Failure {
-            message: format!("cannot write to stdout: {}", crate::error::reason(&error)),
-            hint: None,
-            code: 1,
-        }),
-    }
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
@@ -54,6 +43,11 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
+    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
+    if let Some(timeout) = &options.wait_timeout {
+        wait.timeout = parse_duration("--wait-timeout", timeout)?;
+    }
+    let waits = if wait.targets.is_empty() { Vec::new() } else { vec![wait] };
     let requirements = match options.no_requirements {
         true => None,
         false => Requirements::plan(&options.requirements, &plan)?,
@@ -63,7 +57,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
         (false, true) => Run::AsInit(Target::Group),
         (false, false) => Run::AsInit(Target::Child),
     };
-    Ok(Boot { requirements, command: plan, run })
+    Ok(Boot { waits, requirements, command: plan, run })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

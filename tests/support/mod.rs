@@ -138,7 +138,7 @@ impl Scene {
             file,
             arguments,
             environment: BTreeMap::from(
-                [path.into()].map(|(name, value): (&str, &str)| (name.into(), value.into())),
+                [path].map(|(name, value): (&str, &str)| (name.into(), value.into())),
             ),
             standard: [Standard::Pipe; 3],
             terminal: false,
