@@ -14,6 +14,8 @@
 
 // Each file of tests uses another part of it.
 #![allow(dead_code, unused_imports)]
+// `pydexec(…).as_pid1()` reads as it is meant.
+#![allow(clippy::wrong_self_convention)]
 
 pub mod kernel;
 pub mod system;
