@@ -69,6 +69,16 @@ fn a_directory_is_no_program() {
 }
 
 #[test]
+fn what_is_no_file_is_no_program() {
+    assert_not_run("/dev/null", 126, "permission denied", Some("noexec"));
+    // A fifo has no reader to wait for: nobody opens it.
+    let scratch = Scratch::new();
+    let fifo = scratch.at("fifo");
+    support::kernel::make_fifo(&fifo).unwrap();
+    assert_not_run(&fifo, 126, "permission denied", Some("noexec"));
+}
+
+#[test]
 fn a_lost_run_bit_is_told_with_the_mode() {
     let scratch = Scratch::new();
     let file = scratch.file("entrypoint.sh", "#!/bin/sh\n");

@@ -302,6 +302,23 @@ fn a_job_that_is_continued_in_the_background_goes_on_there() {
 }
 
 #[test]
+fn a_job_in_the_background_that_stops_itself_is_seen_to_be_stopped_and_goes_on_by_bg() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let mut run = bash();
+    run.types("$PYDEXEC -- sh -c 'echo away; kill -TSTP $$; echo back' &\n");
+    run.until("away");
+    let (init, child) = job(&run);
+    eventually("both are stopped", || (init.state(), child.state()) == ('T', 'T'));
+    run.types("bg\n");
+    run.until("back");
+    run.types("wait; echo code=$?\n");
+    run.until("code=0");
+    finish(run);
+}
+
+#[test]
 fn started_in_the_background_it_leaves_the_foreground_alone() {
     if !able(Need::Namespaces) {
         return;

@@ -56,6 +56,9 @@ impl Stage {
     }
 }
 
+/// Specs that mean the same: user, group, supplementary groups, and the home directory.
+type Meaning<'a> = (&'a [&'a str], u32, u32, &'a [u32], &'a str);
+
 /// All four of them: real, effective, saved, and the file system's.
 fn four(id: u32) -> String {
     [id; 4].map(|id| id.to_string()).join(" ")
@@ -88,7 +91,7 @@ fn each_spec_of_gosus_matrix_is_what_the_kernel_says() {
     }
     let stage = Stage::new();
     let root: &[u32] = &[0, 4, 10];
-    let matrix: [(&[&str], u32, u32, &[u32], &str); 16] = [
+    let matrix: [Meaning; 16] = [
         // The kernel sorts them.
         (&["0", "root", "0:", "root:", ":"], 0, 0, root, "/root"),
         (&["0:0", "root:root", "0:root", "root:0", ":0", ":root"], 0, 0, &[0], "/root"),
