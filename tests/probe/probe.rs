@@ -16,6 +16,7 @@
 //! probe unmount DIR       `ready`; when a line comes, unmounts DIR and prints `unmounted` or errno
 //! probe args …            each argument as hexadecimal digits
 //! probe variable NAME     its value as hexadecimal digits, or `unset`
+//! probe pip …             what it was called with, in a line, and exit 0: an installer of nothing
 //! probe regain            tries every way back to root, and prints `no way back` or the way
 //! ```
 //!
@@ -80,6 +81,10 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             } else {
                 say(&hex(unsafe { CStr::from_ptr(value) }));
             }
+            0
+        }
+        Some("pip") => {
+            say(&args[1..].join(" "));
             0
         }
         Some("regain") => regain(),
