@@ -412,6 +412,18 @@ fn wrong_usage_of_run_and_check_is_code_2() {
         assert_eq!(output.exit, Exit::Code(2), "{words:?}");
         assert!(output.stderr.contains(said), "{words:?}: {output:?}");
     }
+    // What the options have in the environment stands in the file here.
+    let scratch = Scratch::new();
+    let file = scratch.file("f.toml", "[exec]\ncmd = 'echo x'");
+    for (name, exit) in [
+        ("PYDEXEC_USER", Exit::Code(2)),
+        ("PYDEXEC_USR", Exit::Code(2)),
+        ("PYDEXEC_SERVICE_HOST", Exit::Code(0)),
+    ] {
+        let output = plainly([OsStr::new("run"), file.as_os_str()]).env(name, "1").output();
+        assert_eq!(output.exit, exit, "{output:?}");
+        assert!(exit == Exit::Code(0) || output.stderr.contains(name), "{output:?}");
+    }
     for words in [["run", "--help"], ["check", "-h"]] {
         let output = plainly(words).output();
         assert_eq!(output.exit, Exit::Code(0));

@@ -366,7 +366,7 @@ impl Options {
 /// A twin with a slip in its name would be passed over in silence, and the command would run as root.
 ///
 /// Only what is near to a twin is refused: an application may have variables of this prefix too.
-fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
+pub(super) fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
     const PREFIX: &str = "PYDEXEC_";
     for entry in environment.entries() {
         let bytes = entry.as_bytes();

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::failure::Failure;
-use super::options::{Options, print};
+use super::options::{Options, print, refuse_misspelt};
 use crate::command::{Environment, yes_or_no};
 use crate::entrypoint::{self, EntrypointError, Format};
 use crate::init::Start;
@@ -88,21 +88,33 @@ pub(super) fn check(args: Args, _: Start) -> Result<u8, Failure> {
 /// The container's environment without what is ours, and whether it asks for more words.
 fn environment() -> Result<(Environment, bool), Failure> {
     let mut environment = Environment::current();
-    let verbose = match environment.get("PYDEXEC_VERBOSE").map(yes_or_no) {
-        None => false,
-        Some(Some(verbose)) => verbose,
-        Some(None) => {
+    refuse_misspelt(&environment)?;
+    let mut verbose = false;
+    for twin in Options::twins() {
+        let Some(value) = environment.get(twin).filter(|value| !value.is_empty()) else {
+            environment.remove(twin);
+            continue;
+        };
+        // The file says all of this: one of the two would be passed over in silence, and the command
+        // would run as root, perhaps.
+        if twin != VERBOSE {
             return Err(Failure::usage(
-                "variable PYDEXEC_VERBOSE is neither on nor off",
-                Some("set PYDEXEC_VERBOSE=1 or PYDEXEC_VERBOSE=0".into()),
+                format!("variable {twin} has no meaning beside an entrypoint file"),
+                Some("unset it, and say in the file what it says".into()),
             ));
         }
-    };
-    for twin in Options::twins() {
+        verbose = yes_or_no(value).ok_or_else(|| {
+            Failure::usage(
+                format!("variable {VERBOSE} is neither on nor off"),
+                Some(format!("set {VERBOSE}=1 or {VERBOSE}=0")),
+            )
+        })?;
         environment.remove(twin);
     }
     Ok((environment, verbose))
 }
+
+const VERBOSE: &str = "PYDEXEC_VERBOSE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Face {
