@@ -587,3 +587,25 @@ fn one_liners_of_a_wrong_form_are_code_2() {
         assert!(output.stderr.contains(said), "{words:?}: {output:?}");
     }
 }
+
+#[test]
+fn templates_are_written_with_mode_and_owner_before_the_steps() {
+    let place = Place::new(
+        "user = '1234:1235'\n[env]\nset = { NAME = 'x y' }\n\
+         [[template]]\nsrc = 'HERE/in.j2'\ndest = 'HERE/new/out'\nmode = '0640'\nparents = true\n\
+         [[template]]\nsrc = 'HERE/in.j2'\ndest = 'HERE/other'\nuser = '0:0'\n\
+         [[run]]\ncmd = 'cat HERE/new/out'\n[exec]\ncmd = ['stat', '-c', '%a %u %g', 'HERE/new/out', 'HERE/other']",
+    );
+    place.scratch.file("in.j2", "name={{ env.NAME }}\n");
+    if !able(Need::Root) {
+        return;
+    }
+    prints(&place.run(&[]).output(), "name=x y\n640 1234 1235\n644 0 0\n");
+    let shown = place.check(&[]).output();
+    assert!(shown.stdout.contains("/new/out, mode 0640, owner 1234:1235"), "{shown:?}");
+    // What is not defined is told before anything is done.
+    place.scratch.file("in.j2", "\n{{ env.NOWHERE }}\n");
+    std::fs::remove_file(place.scratch.at("other")).unwrap();
+    refuses(&place.run(&[]).output(), &["template[0].src: template", "in.j2:2"]);
+    assert!(!place.scratch.at("other").exists());
+}

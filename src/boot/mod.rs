@@ -11,6 +11,7 @@ mod error;
 mod in_child;
 mod requirements;
 mod run_step;
+pub(crate) mod template;
 mod venv;
 pub(crate) mod wait;
 
@@ -23,6 +24,7 @@ pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use requirements::Requirements;
 pub(crate) use run_step::{Failure, RunStep};
+pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
 pub(crate) use wait::Wait;
 
@@ -40,6 +42,8 @@ pub(crate) enum Run {
 pub(crate) enum Step {
     /// All of them at once.
     Wait(Vec<Wait>),
+    /// Files to write, rendered already.
+    Write(Vec<Rendered>),
     Requirements(Requirements),
     Run(RunStep),
     /// One that has nothing to do here and now.
@@ -84,6 +88,7 @@ impl Step {
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
         match self {
             Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
+            Self::Write(files) => template::write(&files, supervisor),
             Self::Requirements(requirements) => requirements.install(supervisor),
             Self::Run(step) => step.run(supervisor),
             Self::Skipped { what, why } => {

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::inline;
 use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Venv, Wait};
+use crate::boot::template::Owner;
+use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Template, Venv, Wait};
 use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Policy, Start, Target};
 use crate::log::Log;
@@ -61,6 +63,14 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if !wait.targets.is_empty() {
         steps.push(Step::Wait(vec![wait]));
     }
+    let mut files = Vec::new();
+    for text in &options.template {
+        let template = template(text, &before)?;
+        files.extend(template.render(&before.environment).map_err(BootError::from)?);
+    }
+    if !files.is_empty() {
+        steps.push(Step::Write(files));
+    }
     steps.extend(requirements.map(Step::Requirements));
     steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
@@ -84,6 +94,20 @@ fn plan(
         Venv::find(directory)?.activate(&mut plan.environment);
     }
     Ok(plan)
+}
+
+/// `SRC:DEST`. The result belongs to the user of the command.
+fn template(text: &OsStr, plan: &ExecPlan) -> Result<Template, BootError> {
+    let bytes = text.as_bytes();
+    let wrong = || BootError::TemplateOption { text: text.to_string_lossy().into_owned() };
+    let colon = bytes.iter().position(|byte| *byte == b':').ok_or_else(wrong)?;
+    let (src, dest) = (&bytes[..colon], &bytes[colon + 1..]);
+    if src.is_empty() || dest.is_empty() {
+        return Err(wrong());
+    }
+    let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
+    let owner = plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() });
+    Ok(Template { src: path(src), dest: path(dest), mode: None, owner, parents: false })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

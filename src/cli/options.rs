@@ -30,6 +30,7 @@ pub(super) struct Options {
     pub run: Vec<OsString>,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
+    pub template: Vec<OsString>,
     pub group: bool,
     pub exec: bool,
     pub verbose: bool,
@@ -56,7 +57,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 18] = [
+const SPECS: [Spec; 19] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -170,6 +171,14 @@ const SPECS: [Spec; 18] = [
         help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
     },
     Spec {
+        long: "template",
+        short: None,
+        twin: "PYDEXEC_TEMPLATE",
+        kind: Kind::Many(b'\n'),
+        value: "SRC:DEST",
+        help: "Render this Jinja2 template, or directory of them, with the command's environment as env",
+    },
+    Spec {
         long: "run",
         short: None,
         twin: "PYDEXEC_RUN",
@@ -207,11 +216,12 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env, --run, --opt-from-env and --arg-from-env by a new line, --env-remove
-and --secret by a comma, --wait by blanks; a flag is 1 or 0.
+separated: FILEs by :, --env-remove and --secret by a comma, --wait by blanks, all others by a new
+line; a flag is 1 or 0.
 
 Exit codes: the command's own, or 128+N if signal N killed it; that of a --run that failed; 127 not
-found, 126 not executable, 124 a wait that timed out, 2 a wrong option, variable, file or user, 1 anything else.";
+found, 126 not executable, 124 a wait that timed out, 2 a wrong option, variable, file or user,
+1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -325,6 +335,7 @@ impl Options {
             "run" => !self.run.is_empty(),
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
+            "template" => !self.template.is_empty(),
             "group" => self.group,
             "exec" => self.exec,
             "verbose" => self.verbose,
@@ -347,6 +358,7 @@ impl Options {
             "run" => self.run.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
+            "template" => self.template.push(value),
             _ => {}
         }
     }

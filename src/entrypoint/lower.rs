@@ -13,11 +13,14 @@ use super::interpolate::Pattern;
 use super::mask::Mask;
 use super::schema::{
     ArgItem, ArgTable, CommandTable, File, Line, RequirementsTable, RunTable, StepName, StopTable,
-    Time, WaitTable,
+    TemplateTable, Time, WaitTable,
 };
 use super::shape::{Read, Text};
 use super::variables::{Prepared, Variables};
-use crate::boot::{Boot, Failure, Requirements, Run, RunStep, Step, Venv, Wait, duration, wait};
+use crate::boot::template::Owner;
+use crate::boot::{
+    Boot, Failure, Rendered, Requirements, Run, RunStep, Step, Template, Venv, Wait, duration, wait,
+};
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
 use crate::init::{Limits, Policy, Target};
@@ -310,6 +313,16 @@ impl Lowering<'_> {
                 steps.push(Planned { step: Step::Wait(waits), brings: false });
             }
         }
+        if !skipped(StepName::Template) {
+            let templates =
+                table.and_then(|table| table.template.as_ref()).or(file.template.as_ref());
+            let rendered: Vec<_> =
+                templates.into_iter().flatten().map(|table| self.template(table)).collect();
+            let files: Vec<Rendered> = rendered.into_iter().flatten().flatten().collect();
+            if !files.is_empty() {
+                steps.push(Planned { step: Step::Write(files), brings: false });
+            }
+        }
         if !skipped(StepName::Requirements) {
             let requirements = table.and_then(|table| table.requirements.as_ref());
             if let Some(requirements) = requirements.or(file.requirements.as_ref()) {
@@ -344,6 +357,48 @@ impl Lowering<'_> {
             wait.timeout = self.time(time)?;
         }
         Some(wait)
+    }
+
+    fn template(&mut self, table: &TemplateTable) -> Option<Vec<Rendered>> {
+        let src = self.variables.path(&table.src.0);
+        let dest = self.variables.path(&table.dest.0);
+        let mode = table.mode.as_ref().map(|text| self.mode(text));
+        let owner = self.owner(table.user.as_ref());
+        let template = Template {
+            src: src?,
+            dest: dest?,
+            mode: mode.map_or(Some(None), |mode| mode.map(Some))?,
+            owner: owner?,
+            parents: table.parents.unwrap_or(false),
+        };
+        let mut environment = self.prepared.all.clone();
+        self.prepared.drop_from(&mut environment);
+        self.told(&table.src.0.at, template.render(&environment))
+    }
+
+    fn mode(&mut self, text: &Text) -> Option<u32> {
+        let value = self.variables.string(text)?;
+        let octal = value.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        let mode = u32::from_str_radix(&value, 8).ok().filter(|mode| octal && *mode <= 0o7777);
+        if mode.is_none() {
+            self.variables.faults.add(&text.at, "it is no mode: as in \"0640\", in octal");
+        }
+        mode
+    }
+
+    /// Who a file is given to: the user who is named, or that of the command.
+    fn owner(&mut self, text: Option<&Text>) -> Option<Option<Owner>> {
+        let (spec, at) = match text {
+            Some(text) => (self.user(text)?, text.at.clone()),
+            None => match &self.base.user {
+                Some(user) => (user.clone(), At::default()),
+                None => return Some(None),
+            },
+        };
+        let caller = ids::Identity::current();
+        let resolved = UserSpec::new(spec).resolve(&Database::system(), caller.uid, caller.gid);
+        let user = self.told(&at, resolved)?;
+        Some(Some(Owner { uid: user.uid(), gid: user.gid() }))
     }
 
     fn requirements(&mut self, table: &RequirementsTable) -> Option<Planned> {

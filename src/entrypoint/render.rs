@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::lower::Lowered;
 use super::mask::Mask;
-use crate::boot::{Failure, Run, Step, duration};
+use crate::boot::{Failure, Rendered, Run, Step, duration};
 use crate::command::{Environment, ExecPlan};
 use crate::sys::ids;
 use crate::sys::signal::Signal;
@@ -55,6 +55,18 @@ fn text(parts: &[Part], plan: &Lowered, file: &Path) -> String {
                     text.push_str(&format!("   {target}, at most {}\n", duration::shown(*timeout)));
                 }
             }
+            Body::Files(files) => {
+                for file in files {
+                    text.push_str(&format!("   {}", quote(file.path.as_bytes())));
+                    if let Some(mode) = file.mode {
+                        text.push_str(&format!(", mode {mode:04o}"));
+                    }
+                    if let Some((uid, gid)) = file.owner {
+                        text.push_str(&format!(", owner {uid}:{gid}"));
+                    }
+                    text.push('\n');
+                }
+            }
             Body::Process(process) => process.text(&mut text),
         }
     }
@@ -73,7 +85,15 @@ struct Part {
 enum Body {
     None,
     Waits(Vec<(String, Duration)>),
+    Files(Vec<File>),
     Process(Process),
+}
+
+/// A file that is written. What is in it may be secret.
+struct File {
+    path: String,
+    mode: Option<u32>,
+    owner: Option<(u32, u32)>,
 }
 
 /// A program that is started.
@@ -110,6 +130,12 @@ impl Shown<'_> {
                         .collect(),
                 ),
             },
+            Step::Write(files) => Part {
+                kind: "template",
+                title: "write these files, where they differ".into(),
+                facts: Vec::new(),
+                body: Body::Files(files.iter().map(|file| self.file(file)).collect()),
+            },
             Step::Requirements(requirements) => Part {
                 kind: "requirements",
                 title: "install the requirements".into(),
@@ -133,6 +159,14 @@ impl Shown<'_> {
                 facts: vec![("because", Json::Text(why.clone()))],
                 body: Body::None,
             },
+        }
+    }
+
+    fn file(&self, file: &Rendered) -> File {
+        File {
+            path: self.mask.text(&file.dest.to_string_lossy()),
+            mode: file.mode,
+            owner: file.owner.map(|owner| (owner.uid, owner.gid)),
         }
     }
 
@@ -241,6 +275,20 @@ impl Part {
                     Json::Object(vec![("target", Json::Text(target)), ("timeout", timeout)])
                 });
                 object.push(("for", Json::List(targets.collect())));
+            }
+            Body::Files(files) => {
+                let number = |id: u32| Json::Number(id.into());
+                let files = files.into_iter().map(|file| {
+                    let mode = file.mode.map(|mode| Json::Text(format!("{mode:04o}")));
+                    let (uid, gid) = file.owner.unzip();
+                    Json::Object(vec![
+                        ("dest", Json::Text(file.path)),
+                        ("mode", mode.unwrap_or(Json::Null)),
+                        ("uid", uid.map_or(Json::Null, number)),
+                        ("gid", gid.map_or(Json::Null, number)),
+                    ])
+                });
+                object.push(("files", Json::List(files.collect())));
             }
             Body::Process(process) => process.json(&mut object),
         }
