@@ -270,8 +270,6 @@ fn a_signal_during_a_step_reaches_it_and_ends_the_boot() {
     );
     let mut run = place.scene(&[]).start();
     run.says("ready");
-    run.signal(libc::SIGUSR1);
-    run.says("signal 10");
     run.signal(libc::SIGTERM);
     run.says("signal 15");
     assert_eq!(run.line(), None, "the command was not started");
