@@ -17,6 +17,7 @@ use crate::sys::process::{self, Handlers, Status};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
 use crate::sys::tty::Terminal;
 use crate::sys::{fd, ids};
+use crate::user::Credentials;
 
 /// The one owner of signals and of `waitpid` in this process, from its first instruction on.
 ///
@@ -28,6 +29,8 @@ pub(crate) struct Supervisor {
     held: VecDeque<Received>,
     inherited: Inherited,
     terminal: Option<Terminal>,
+    /// Whom the child was started as, if not as us.
+    user: Option<u32>,
     pid: i32,
     subreaper: Subreaper,
     log: Log,
@@ -109,6 +112,7 @@ impl Supervisor {
             held: VecDeque::new(),
             inherited,
             terminal: Terminal::find(),
+            user: None,
             pid,
             subreaper,
             log,
@@ -143,6 +147,7 @@ impl Supervisor {
         let terminal =
             self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
         let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal))?;
+        self.user = plan.credentials().map(Credentials::uid);
         if stage == Stage::Command {
             self.let_go();
         }
@@ -177,6 +182,7 @@ impl Supervisor {
             work()
         })
         .map_err(system("cannot fork"))?;
+        self.user = None;
         self.stay(child, name, Target::Child)
     }
 
@@ -261,12 +267,12 @@ impl Supervisor {
         match action {
             Action::Forward(received) => {
                 self.log.step(|| format!("forwarding {} to {child}", received.signal));
-                forward(received, child, target);
+                self.forward(received, child, target);
             }
             Action::Continue => {
-                let _ = signal::send(signal::Target::Group(child), Signal::CONT);
+                let _ = self.send(signal::Target::Group(child), Signal::CONT);
                 if ids::process_group_of(child) != Some(child) {
-                    let _ = signal::send(signal::Target::Process(child), Signal::CONT);
+                    let _ = self.send(signal::Target::Process(child), Signal::CONT);
                 }
             }
             Action::HandForeground => {
@@ -289,6 +295,36 @@ impl Supervisor {
             }
             // The loop's own.
             Action::End(_) => {}
+        }
+    }
+
+    fn forward(&self, received: Received, child: i32, target: Target) {
+        let signal = received.signal;
+        let process = signal::Target::Process(child);
+        // An error means that the child is gone, which the next look at our children tells.
+        let _ = match (target, received.value) {
+            (Target::Child, Some(value)) => self
+                .permitted(|| signal::queue(child, signal, value))
+                // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
+                .or_else(|_| self.send(process, signal)),
+            (Target::Child, None) => self.send(process, signal),
+            // The child may have left its group by setsid, and taken it out of being with it.
+            (Target::Group, _) => self
+                .send(signal::Target::Group(child), signal)
+                .or_else(|_| self.send(process, signal)),
+        };
+    }
+
+    fn send(&self, target: signal::Target, signal: Signal) -> Result<(), Errno> {
+        self.permitted(|| signal::send(target, signal))
+    }
+
+    /// Signals to another user's process take CAP_KILL (kill(2)). A container that was given the
+    /// capabilities to change the user and no other lacks it: then we send as that user.
+    fn permitted(&self, send: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        match (send(), self.user) {
+            (Err(Errno::EPERM), Some(user)) => ids::with_real_user(user, send)?,
+            (result, _) => result,
         }
     }
 }
@@ -351,21 +387,6 @@ const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUI
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
-}
-
-fn forward(received: Received, child: i32, target: Target) {
-    let signal = received.signal;
-    let process = signal::Target::Process(child);
-    // An error means that the child is gone, which the next look at our children tells.
-    let _ = match (target, received.value) {
-        (Target::Child, Some(value)) => signal::queue(child, signal, value)
-            // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
-            .or_else(|_| signal::send(process, signal)),
-        (Target::Child, None) => signal::send(process, signal),
-        // The child may have left its group by setsid, and taken it out of being with it.
-        (Target::Group, _) => signal::send(signal::Target::Group(child), signal)
-            .or_else(|_| signal::send(process, signal)),
-    };
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {
