@@ -35,7 +35,6 @@ impl Signal {
     pub const TERM: Self = Self(15);
     pub const CHLD: Self = Self(17);
     pub const CONT: Self = Self(18);
-    #[cfg(test)]
     pub const STOP: Self = Self(19);
     pub const TSTP: Self = Self(20);
     pub const TTIN: Self = Self(21);
@@ -77,9 +76,12 @@ impl SignalSet {
     /// Every signal. The kernel leaves SIGKILL and SIGSTOP out by itself.
     pub const ALL: Self = Self(!0);
 
-    pub fn of(signal: Signal) -> Self {
+    pub const fn of(signal: Signal) -> Self {
         Self(1 << (signal.0 - 1))
     }
+
+    /// None of them.
+    pub const NONE: Self = Self(0);
 
     /// This set without `signals`.
     pub fn without(self, signals: &[Signal]) -> Self {
@@ -88,6 +90,21 @@ impl SignalSet {
 
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Self::of(signal).0 != 0
+    }
+
+    /// Those of this set that are not in `other`.
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in both.
+    pub fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those that are in one of the two.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -169,6 +186,21 @@ pub fn heed_children() -> Disposition {
         return Disposition::Default;
     }
     set_disposition(Signal::CHLD, Disposition::Default)
+}
+
+/// Has `signal` sent to this process when its parent ends (PR_SET_PDEATHSIG(2const)).
+///
+/// A parent that has ended already would never be told of, so it is looked at again afterwards: one
+/// that ended since `parent` was its PID has the signal sent here.
+pub fn set_parent_death(signal: Signal, parent: pid_t) -> Result<(), Errno> {
+    // SAFETY: integers.
+    check(c_long::from(unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong, 0, 0, 0)
+    }))?;
+    if super::ids::parent() != parent {
+        send(Target::Process(super::ids::pid()), signal)?;
+    }
+    Ok(())
 }
 
 /// The signals that wait for this process while they are blocked.
@@ -332,7 +364,7 @@ pub enum Stop {
     Group,
 }
 
-/// Stops this process as `signal` (one of TSTP, TTIN, TTOU) by default does, and returns once it
+/// Stops this process as `signal` (STOP, or one of TSTP, TTIN, TTOU) by default does, and returns once it
 /// has been continued.
 ///
 /// It returns at once where the kernel stops nobody: in an orphaned process group (setpgid(2)), in

@@ -82,6 +82,16 @@ fn orphans_of_requests_become_children_of_pid_1_and_no_zombies() {
 }
 
 #[test]
+fn on_request_the_program_itself_becomes_pid_1() {
+    let Some(engine) = engine() else { return };
+    let mut web = engine.container(engine.packed()).with("--env PYDEXEC_EXEC=1").start();
+    web.wait_for("Listening at");
+    let table = web.processes();
+    assert!(table[0].command.contains("gunicorn") && table[0].uid == 10001, "{table:?}");
+    assert_eq!(web.stop().code, 0);
+}
+
+#[test]
 fn uvicorn_ends_its_lifespan_and_leaves_with_its_own_code() {
     let Some(engine) = engine() else { return };
     let command = ["uvicorn", "--host=0.0.0.0", "--port=8000", "asgi:app"];

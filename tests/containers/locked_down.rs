@@ -82,14 +82,17 @@ fn with_nothing_but_the_capabilities_that_change_the_user_it_still_stops_at_once
 #[test]
 fn a_capability_that_is_missing_is_named() {
     let Some(engine) = engine() else { return };
-    let ended = engine.container(engine.packed()).with("--cap-drop ALL").run();
-    assert_eq!(ended.code, 1, "{ended:?}");
-    assert_eq!(
-        ended.stderr,
-        [
-            "pydexec: cannot setgroups for user \"app\": operation not permitted",
-            "pydexec: changing the user takes root and CAP_SETGID: docker run --cap-add SETGID, \
-             or start the container as that user (--user)",
-        ]
-    );
+    // Root without capabilities, and another user than the image asks for.
+    for options in ["--cap-drop ALL", "--user 1000:1000"] {
+        let ended = engine.container(engine.packed()).with(options).run();
+        assert_eq!(ended.code, 1, "{options}: {ended:?}");
+        assert_eq!(
+            ended.stderr,
+            [
+                "pydexec: cannot setgroups for user \"app\": operation not permitted",
+                "pydexec: changing the user takes root and CAP_SETGID: docker run --cap-add SETGID, \
+                 or start the container as that user (--user)",
+            ]
+        );
+    }
 }

@@ -137,7 +137,7 @@ impl Scene {
             file,
             arguments,
             environment: BTreeMap::from(
-                [path.into()].map(|(name, value): (&str, &str)| (name.into(), value.into())),
+                [path].map(|(name, value): (&str, &str)| (name.into(), value.into())),
             ),
             standard: [Standard::Pipe; 3],
             terminal: false,
@@ -579,6 +579,15 @@ impl Running {
             [child] => *child,
             others => self.fail(&format!("it has the children {others:?}, not one")),
         }
+    }
+
+    /// The process of this program that has outlived the one which was started.
+    #[track_caller]
+    pub fn orphan(&self, file: &Path) -> Process {
+        let keeper = self.started.keeper.expect("as PID 1 it would have no orphans").to_owned();
+        let found = Process(keeper).children();
+        let name = file.to_string_lossy();
+        found.into_iter().find(|process| process.name() == name).expect("it is still there")
     }
 
     /// Every process of its namespace, zombies too, but for a keeper's, by its PID in there.
