@@ -9,6 +9,7 @@ pub(crate) mod duration;
 mod env_file;
 mod error;
 mod in_child;
+pub(crate) mod own;
 mod requirements;
 pub(crate) mod template;
 mod venv;
@@ -21,6 +22,7 @@ use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
+pub(crate) use own::{Own, OwnError, Owner};
 pub(crate) use requirements::Requirements;
 pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
@@ -41,6 +43,7 @@ pub(crate) struct Boot {
     /// All of them at once.
     pub waits: Vec<Wait>,
     pub files: Vec<Rendered>,
+    pub owns: Vec<Own>,
     pub requirements: Option<Requirements>,
     pub command: ExecPlan,
     pub run: Run,
@@ -60,6 +63,9 @@ impl Boot {
         if let Some(code) = template::write(&self.files, &mut supervisor)? {
             return Ok(code);
         }
+        if let Some(code) = own::run(&self.owns, &mut supervisor)? {
+            return Ok(code);
+        }
         if let Some(requirements) = self.requirements {
             if let Some(code) = requirements.install(&mut supervisor)? {
                 return Ok(code);
@@ -77,7 +83,10 @@ impl Boot {
 
 impl Boot {
     fn has_no_steps(&self) -> bool {
-        self.waits.is_empty() && self.files.is_empty() && self.requirements.is_none()
+        self.waits.is_empty()
+            && self.files.is_empty()
+            && self.owns.is_empty()
+            && self.requirements.is_none()
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use super::failure::Failure;
 use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
-use crate::boot::template::Owner;
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Template, Venv, Wait};
+use crate::boot::{
+    Boot, BootError, EnvFile, Own, OwnError, Owner, Requirements, Run, Template, Venv, Wait,
+};
 use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Start, Target};
 use crate::log::Log;
@@ -54,6 +55,12 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     for text in &options.template {
         files.extend(template(text, &plan)?.render(&plan.environment)?);
     }
+    let owner = owner(&plan);
+    let own = |path: &PathBuf| {
+        let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
+        Ok(Own { path: path.clone(), owner })
+    };
+    let owns = options.own.iter().map(own).collect::<Result<_, OwnError>>()?;
     let requirements = match options.no_requirements {
         true => None,
         false => Requirements::plan(&options.requirements, &plan)?,
@@ -63,7 +70,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
         (false, true) => Run::AsInit(Target::Group),
         (false, false) => Run::AsInit(Target::Child),
     };
-    Ok(Boot { waits, files, requirements, command: plan, run })
+    Ok(Boot { waits, files, owns, requirements, command: plan, run })
 }
 
 /// `SRC:DEST`. The result belongs to the user of the command.
@@ -76,8 +83,13 @@ fn template(text: &OsStr, plan: &ExecPlan) -> Result<Template, BootError> {
         return Err(wrong());
     }
     let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
-    let owner = plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() });
-    Ok(Template { src: path(src), dest: path(dest), mode: None, owner, parents: false })
+    let (src, dest) = (path(src), path(dest));
+    Ok(Template { src, dest, mode: None, owner: owner(plan), parents: false })
+}
+
+/// Whose files are that are made for the command.
+fn owner(plan: &ExecPlan) -> Option<Owner> {
+    plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.
