@@ -1,6 +1,7 @@
 //! The loop that feeds the machine and does what it says.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -8,21 +9,23 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::machine::{Action, Event, Foreground, Machine, Role, Target};
+use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
+use super::policy::{End, Policy, Stops, Target};
+use super::voice::{Fact, Voice};
 use crate::command::ExecPlan;
-use crate::command::launch::{self, Blocked, Inherited, Placement};
+use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
 use crate::error::Error;
 use crate::log::Log;
-use crate::sys::process::{self, Handlers, Status};
+use crate::sys::process::{self, Change, Failure, Group, Handlers, Status};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
-use crate::sys::tty::Terminal;
+use crate::sys::tty::{self, Terminal};
 use crate::sys::{fd, ids};
 
 /// The one owner of signals and of `waitpid` in this process, from its first instruction on.
 ///
 /// It runs one child after another: the steps that prepare the container, then the command.
 /// Between and during them orphans are reaped and no signal is lost.
-pub(crate) struct Supervisor {
+pub(crate) struct Supervisor<'v> {
     signals: SignalFd,
     /// What came while there was no child to pass it on to.
     held: VecDeque<Received>,
@@ -30,7 +33,9 @@ pub(crate) struct Supervisor {
     terminal: Option<Terminal>,
     pid: i32,
     subreaper: Subreaper,
-    log: Log,
+    /// See [`let_go_of_terminal`](Self::let_go_of_terminal).
+    swallow: SignalSet,
+    voice: &'v dyn Voice,
     /// Restores the mask of a process that is not ours alone.
     _blocked: Option<Blocked>,
 }
@@ -44,9 +49,33 @@ pub(crate) enum Stage {
     Command,
 }
 
+/// Whether orphans among its descendants come to this process even when it is not PID 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adopt {
+    Orphans,
+    /// What it is already stays as it is.
+    Nobody,
+}
+
+/// Why no child was looked after to its end.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It was not started.
+    Start(Failure),
+    /// Something that the kernel never refuses was refused.
+    System(Error),
+}
+
 /// How many children are reaped before the signals are looked at again, so that a flood of dying
 /// orphans does not keep a SIGTERM waiting.
 const REAPED_AT_ONCE: usize = 256;
+
+/// How many signals are read before the children are looked at again, so that a flood of signals does
+/// not keep the end of the command from being seen.
+const READ_AT_ONCE: usize = 256;
+
+/// How many signals are kept for the command while a step runs.
+const KEPT: usize = 1024;
 
 /// How a child ended, and what the init was told meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -87,23 +116,36 @@ impl Start {
     }
 }
 
-impl Supervisor {
+impl<'v> Supervisor<'v> {
     /// Takes over from a `main` that has blocked every signal.
     pub fn new(start: Start, log: Log) -> Result<Self, Error> {
-        Self::with(start.inherited(), None, log)
+        Self::of(start, Adopt::Orphans, log.voice())
+    }
+
+    /// The same for an init of another kind.
+    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Result<Self, Error> {
+        Self::with(start.inherited(), None, adopt, voice)
     }
 
     /// For the library: blocks the signals, and gives the mask back when it is dropped.
     pub fn in_a_library() -> Result<Self, Error> {
         let blocked = Blocked::all();
         let inherited = Inherited { sigchld: signal::heed_children(), ..blocked.inherited() };
-        Self::with(inherited, Some(blocked), Log::Silent)
+        Self::with(inherited, Some(blocked), Adopt::Orphans, &Log::Silent)
     }
 
-    fn with(inherited: Inherited, blocked: Option<Blocked>, log: Log) -> Result<Self, Error> {
+    fn with(
+        inherited: Inherited,
+        blocked: Option<Blocked>,
+        adopt: Adopt,
+        voice: &'v dyn Voice,
+    ) -> Result<Self, Error> {
         let signals = SignalFd::open().map_err(system("cannot open a signalfd"))?;
         let pid = ids::pid();
-        let subreaper = Subreaper::become_unless(pid == 1, log);
+        let subreaper = match adopt {
+            Adopt::Orphans => Subreaper::become_unless(pid == 1, voice),
+            Adopt::Nobody => Subreaper::NotMade,
+        };
         Ok(Self {
             signals,
             held: VecDeque::new(),
@@ -111,9 +153,27 @@ impl Supervisor {
             terminal: Terminal::find(),
             pid,
             subreaper,
-            log,
+            swallow: SignalSet::NONE,
+            voice,
             _blocked: blocked,
         })
+    }
+
+    /// Lets go of the controlling terminal, so that a child in a session of its own can have it.
+    ///
+    /// Where this process leads the session, the kernel sends it SIGHUP and SIGCONT for that at
+    /// once, and the first of each that is read is dropped. One that was there before stands for
+    /// both, and is not.
+    pub fn let_go_of_terminal(&mut self) {
+        let leader = ids::leads_session();
+        let before = signal::pending();
+        let result = tty::let_go();
+        if leader && result.is_ok() {
+            let sent = SignalSet::of(Signal::HUP).or(SignalSet::of(Signal::CONT));
+            self.swallow = signal::pending().minus(before).both(sent);
+        }
+        self.terminal = None;
+        self.voice.tell(Fact::LettingGo(result, leader));
     }
 
     /// Replaces this process by `plan`; returns only when that failed, or when this process was
@@ -140,20 +200,97 @@ impl Supervisor {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
-        let terminal =
-            self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
-        let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal))?;
+        let prepared = Prepared::of_plan(plan)?;
+        self.supervise(&prepared, &Policy::ours(target), stage).map_err(|failed| match failed {
+            Failed::Start(failure) => launch::explain(plan, failure),
+            Failed::System(error) => error,
+        })
+    }
+
+    /// Starts `program` and stays until it has ended, by the rules of `policy`.
+    pub fn supervise(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Failed> {
+        let group = self.group(policy.group);
+        let terminal = self
+            .terminal
+            .filter(|terminal| terminal.foreground() == Some(ids::process_group()))
+            .filter(|_| group == Group::Own);
+        let placement = Placement { group, foreground: terminal };
+        let started = match program.spawn(self.inherited, placement) {
+            Ok(started) => started,
+            Err(failure) => {
+                if let Some(terminal) = terminal {
+                    terminal.set_foreground(ids::process_group());
+                }
+                return Err(Failed::Start(failure));
+            }
+        };
+        let before = self.be_allowed_to_signal(started.pid, program.uid());
+        let (program, child) = (program.name(), started.pid);
+        let session = (policy.group == Group::Session).then_some(started.terminal);
+        self.voice.tell(Fact::Started { program, pid: child, session });
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.stay(child, &plan.program().to_string_lossy(), target)?;
-        // A process group that is gone would keep the terminal from whoever started us.
-        if let Some(terminal) = self.terminal {
-            if terminal.foreground() == Some(child) {
-                terminal.set_foreground(ids::process_group());
+        let policy = Policy { group, ..*policy };
+        let ended = self.stay(child, program, &policy, stage).map_err(Failed::System)?;
+        let at_end = self.foreground(child);
+        self.take_terminal_back(child);
+        if let Some(uid) = before {
+            ids::set_real_user(uid);
+        }
+        match ended.status.signal() {
+            // The terminal's key was for the whole job: a script that started us is to end as well,
+            // and does if it had the signal and sees that we died of it.
+            Some(signal @ (Signal::INT | Signal::QUIT))
+                if stage == Stage::Command
+                    && policy.stops == Stops::WithTheChild
+                    && self.pid != 1
+                    && at_end == Foreground::Child =>
+            {
+                signal::die_with_group(signal);
             }
+            _ => {}
         }
         Ok(ended)
+    }
+
+    /// The process group for the child. Where our own is outside of our PID namespace, as under
+    /// `unshare --pid` in a terminal, the terminal cannot be handed to another and taken back, and a
+    /// group in the background would be stopped by its first read: the child stays in ours.
+    fn group(&self, wanted: Group) -> Group {
+        match self.terminal {
+            Some(_) if wanted == Group::Own && ids::process_group() == 0 => Group::Inherited,
+            _ => wanted,
+        }
+    }
+
+    /// Without CAP_KILL root may not signal another user's process, unless its real uid is that
+    /// user's too (kill(2)). Returns the one before, where it was changed.
+    fn be_allowed_to_signal(&self, child: i32, uid: Option<u32>) -> Option<u32> {
+        let uid = uid?;
+        if !signal::is_denied(child) {
+            return None;
+        }
+        let [before, ..] = ids::user_ids();
+        if !ids::set_real_user(uid) || signal::is_denied(child) {
+            self.voice.tell(Fact::Deaf { pid: child });
+        }
+        Some(before)
+    }
+
+    /// A process group that is gone would keep the terminal from whoever started us, and from the
+    /// step that comes next.
+    fn take_terminal_back(&self, child: i32) {
+        let Some(terminal) = self.terminal else { return };
+        let Some(group) = terminal.foreground() else { return };
+        if group == child || signal::is_gone(signal::Target::Group(group)) {
+            terminal.set_foreground(ids::process_group());
+        }
     }
 
     /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
@@ -170,30 +307,37 @@ impl Supervisor {
             for signal in ENDING {
                 signal::set_disposition(signal, Disposition::Default);
             }
-            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
-            // and a closed pipe or a full disk is an error to report.
+            // A closed pipe or a full disk is an error to report.
             let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
             signal::set_mask(SignalSet::ALL.without(&heard));
             work()
         })
         .map_err(system("cannot fork"))?;
-        self.stay(child, name, Target::Child)
+        let name = OsStr::new(name);
+        self.voice.tell(Fact::Started { program: name, pid: child, session: None });
+        let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
+        self.stay(child, name, &policy, Stage::Step)
     }
 
     /// Watches a child until it has ended.
-    fn stay(&mut self, child: i32, name: &str, target: Target) -> Result<Ended, Error> {
-        self.log.step(|| format!("started {name:?} with pid {child}"));
-        let began = Instant::now();
-        let ended = self.watch(child, target)?;
-        self.log.step(|| {
-            let (code, took) = (ended.status.code(), began.elapsed());
-            format!(
-                "{name:?} ended with {code} after {}.{:03} s",
-                took.as_secs(),
-                took.subsec_millis()
-            )
-        });
+    fn stay(
+        &mut self,
+        child: i32,
+        program: &OsStr,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Error> {
+        let began = self.voice.wants_times().then(Instant::now);
+        let ended = self.watch(Some(child), policy, stage)?;
+        let after = began.map(|began| began.elapsed()).unwrap_or_default();
+        self.voice.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
+    }
+
+    /// Has no child of its own, and reaps orphans until it is told to end.
+    pub fn pause(&mut self) -> Result<Ended, Error> {
+        self.let_go();
+        self.watch(None, &Policy::ours(Target::Child), Stage::Command)
     }
 
     /// What is not needed while the command runs must not be kept busy: the working directory
@@ -203,38 +347,84 @@ impl Supervisor {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: i32, target: Target) -> Result<Ended, Error> {
-        let mut machine = Machine::new(Role { pid1: self.pid == 1, pid: self.pid, target });
+    fn watch(&mut self, child: Option<i32>, policy: &Policy, stage: Stage) -> Result<Ended, Error> {
+        let mut later = VecDeque::new();
+        let ended = self.attend(child, policy, stage, &mut later);
+        self.held.append(&mut later);
+        ended
+    }
+
+    fn attend(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        stage: Stage,
+        later: &mut VecDeque<Received>,
+    ) -> Result<Ended, Error> {
+        let role = Role {
+            pid1: self.pid == 1,
+            pid: self.pid,
+            main: child.map_or(Main::Nothing, |_| Main::Child),
+            shares_group: policy.group == Group::Inherited && policy.stops == Stops::WithTheChild,
+            swallow: self.swallow,
+        };
+        let mut machine = Machine::new(role, *policy);
         let mut asked_to_end = None;
         loop {
-            while let Some(received) = self.next_signal()? {
+            let mut quiet = false;
+            for _ in 0..READ_AT_ONCE {
+                let Some(received) = self.next_signal()? else {
+                    quiet = true;
+                    break;
+                };
+                if stage == Stage::Step && is_for_the_command(received.signal) {
+                    if later.len() < KEPT {
+                        later.push_back(received);
+                    }
+                    continue;
+                }
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                 }
-                for action in machine.on(Event::Signal(received)).into_iter().flatten() {
-                    self.act(action, child, target);
+                if received.signal != Signal::CHLD {
+                    self.voice.tell(Fact::Received(received.signal));
+                }
+                let actions = machine.on(Event::Signal(received));
+                if let Some(status) = self.act(actions, received.signal, child, policy) {
+                    return Ok(Ended { status, asked_to_end });
                 }
             }
+            let mut ended = None;
             let mut more = true;
-            for _ in 0..REAPED_AT_ONCE {
+            for reaped in 0..REAPED_AT_ONCE {
                 let Some((pid, change)) =
                     process::next_change().map_err(system("cannot wait for children"))?
                 else {
                     more = false;
                     break;
                 };
-                if pid != child {
+                if reaped == 0 {
+                    self.voice.tell(Fact::Children);
+                }
+                let main = Some(pid) == child;
+                if let Change::Ended(status) = change {
+                    self.voice.tell(Fact::Reaped { pid, status, main });
+                }
+                if !main {
                     continue;
                 }
-                let event = Event::Child(change, self.foreground(child));
-                for action in machine.on(event).into_iter().flatten() {
-                    if let Action::End(status) = action {
-                        return Ok(Ended { status, asked_to_end });
+                let actions = machine.on(Event::Child(change, self.foreground(pid)));
+                if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
+                    ended = Some(Ended { status, asked_to_end });
+                    if policy.end != End::Reap {
+                        break;
                     }
-                    self.act(action, child, target);
                 }
             }
-            if !more {
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+            if quiet && !more {
                 let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
                 let _ = poll(&mut ready, PollTimeout::NONE);
@@ -257,11 +447,40 @@ impl Supervisor {
         }
     }
 
-    fn act(&self, action: Action, child: i32, target: Target) {
+    /// Does what the machine says of `cause`, in order; how it ended, if this is the end.
+    fn act(
+        &self,
+        actions: Actions,
+        cause: Signal,
+        child: Option<i32>,
+        policy: &Policy,
+    ) -> Option<Status> {
+        for action in actions.into_iter().flatten() {
+            match (action, child) {
+                (Action::End(status), _) => return Some(status),
+                (action, Some(child)) => self.act_on(child, action, cause, policy.target),
+                (_, None) => {}
+            }
+        }
+        None
+    }
+
+    fn act_on(&self, child: i32, action: Action, cause: Signal, target: Target) {
         match action {
             Action::Forward(received) => {
-                self.log.step(|| format!("forwarding {} to {child}", received.signal));
+                let signal = received.signal;
+                if signal != cause {
+                    self.voice.tell(Fact::Rewritten { from: cause, to: signal });
+                }
                 forward(received, child, target);
+                self.voice.tell(Fact::Forwarding { signal, pid: child });
+            }
+            Action::Withhold(signal) => self.voice.tell(Fact::Withheld(signal)),
+            Action::Swallow(signal) => self.voice.tell(Fact::Swallowed(signal)),
+            Action::SendToGroup(signal) => {
+                // An error means that nobody is left in it.
+                let _ = signal::send(signal::Target::Group(child), signal);
+                self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
                 let _ = signal::send(signal::Target::Group(child), Signal::CONT);
@@ -277,16 +496,23 @@ impl Supervisor {
                 }
             }
             Action::StopSelf(signal, stop) => {
-                self.log.step(|| format!("{child} was stopped, stopping too"));
+                self.voice.tell(Fact::Stopping { pid: child });
                 signal::stop_self(signal, stop);
+                // A stop takes away every CONT that waited before it, so that one that waits now
+                // has continued us, and does so for the child when it is read. Without it the kernel
+                // has stopped nobody: no shell is there to continue us, nor the child. What runs
+                // without an init in between is not stopped there either (setpgid(2)).
+                if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
+                    self.act_on(child, Action::Continue, cause, target);
+                }
             }
-            // The loop's own.
+            // `act`'s own.
             Action::End(_) => {}
         }
     }
 }
 
-impl Drop for Supervisor {
+impl Drop for Supervisor<'_> {
     /// A process that is not ours alone goes on as it was.
     fn drop(&mut self) {
         if self._blocked.is_some() && self.inherited.sigchld == Disposition::Ignored {
@@ -300,12 +526,19 @@ impl Drop for Supervisor {
 /// As PID 1 a signal that waits now would be dropped by the kernel as soon as it is unblocked, so
 /// one that asks to end is obeyed here and returned.
 pub(crate) fn exec(plan: &ExecPlan, inherited: Inherited) -> Result<Signal, Error> {
-    let waiting = signal::pending();
-    let asked = ENDING.into_iter().find(|signal| waiting.contains(*signal));
-    match asked {
-        Some(signal) if ids::pid() == 1 => Ok(signal),
-        _ => Err(launch::exec(plan, inherited)),
+    match asked_before_exec() {
+        Some(signal) => Ok(signal),
+        None => Err(launch::exec(plan, inherited)),
     }
+}
+
+/// The signal that asks PID 1 to end and would be lost by execve, if there is one.
+pub(crate) fn asked_before_exec() -> Option<Signal> {
+    if ids::pid() != 1 {
+        return None;
+    }
+    let waiting = signal::pending();
+    ENDING.into_iter().find(|signal| waiting.contains(*signal))
 }
 
 /// Whether this process has made itself a child subreaper (PR_SET_CHILD_SUBREAPER(2const)).
@@ -317,18 +550,14 @@ enum Subreaper {
 }
 
 impl Subreaper {
-    fn become_unless(pid1: bool, log: Log) -> Self {
+    fn become_unless(pid1: bool, voice: &dyn Voice) -> Self {
         if pid1 || ids::is_subreaper() {
             return Self::NotMade;
         }
-        match ids::set_subreaper(true) {
-            Ok(()) => Self::Made,
-            // Orphans go to another init then, and nothing else is lost: no error.
-            Err(errno) => {
-                log.step(|| format!("cannot become a subreaper: {errno}"));
-                Self::NotMade
-            }
-        }
+        let result = ids::set_subreaper(true);
+        voice.tell(Fact::Adopting(result));
+        // Where that failed, orphans go to another init, and nothing else is lost: no error.
+        if result.is_ok() { Self::Made } else { Self::NotMade }
     }
 
     /// It would stay through execve, and a program that does not reap would collect zombies.
@@ -341,6 +570,13 @@ impl Subreaper {
 
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+
+/// What a step has nothing to do with, and would die of: a USR1, a realtime signal.
+fn is_for_the_command(signal: Signal) -> bool {
+    let for_the_step =
+        [Signal::CHLD, Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::TTOU, Signal::WINCH];
+    !asks_to_end(signal) && !for_the_step.contains(&signal)
+}
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)

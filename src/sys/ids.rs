@@ -28,6 +28,14 @@ pub fn user_ids() -> [uid_t; 3] {
     ids
 }
 
+/// Makes `uid` the real user id alone, and leaves the others as they are; whether that was allowed.
+pub fn set_real_user(uid: uid_t) -> bool {
+    let unchanged = uid_t::MAX;
+    // SAFETY: three integers.
+    let result = unsafe { libc::syscall(libc::SYS_setresuid, uid, unchanged, unchanged) };
+    result == 0
+}
+
 /// Real, effective and saved group ids.
 pub fn group_ids() -> [gid_t; 3] {
     let mut ids = [0; 3];
@@ -48,10 +56,29 @@ pub fn supplementary_groups() -> Result<Vec<gid_t>, Errno> {
     Ok(groups)
 }
 
+/// Whether execve gave this process ids or powers that its caller does not have (AT_SECURE of
+/// getauxval(3)).
+pub fn is_privileged_by_exec() -> bool {
+    // SAFETY: takes an integer.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// getpid(2).
 pub fn pid() -> pid_t {
     // SAFETY: takes nothing, cannot fail.
     unsafe { libc::getpid() }
+}
+
+/// getppid(2): 0 where the parent is in another PID namespace.
+pub fn parent() -> pid_t {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// Whether this process leads its session (getsid(2)).
+pub fn leads_session() -> bool {
+    // SAFETY: takes an integer.
+    unsafe { libc::getsid(0) == libc::getpid() }
 }
 
 /// getpgrp(2).
@@ -74,4 +101,10 @@ pub fn is_subreaper() -> bool {
 /// Adopts the orphans among our descendants, as PID 1 does by nature (PR_SET_CHILD_SUBREAPER).
 pub fn set_subreaper(on: bool) -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(on)
+}
+
+/// From here on execve gives no privileges: no setuid bits, no file capabilities
+/// (PR_SET_NO_NEW_PRIVS(2const)).
+pub fn set_no_new_privileges() -> Result<(), Errno> {
+    nix::sys::prctl::set_no_new_privs()
 }

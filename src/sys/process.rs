@@ -6,17 +6,21 @@
 //! setuid and setgroups speak to the other threads of a process, which here would be the parent's.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_void};
+use std::fs::File;
+use std::io::Read;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use libc::{c_int, c_long, gid_t, pid_t, uid_t};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use super::check;
 use super::signal::{self, Disposition, Signal, SignalSet};
-use super::tty::Terminal;
+use super::tty::{self, Terminal};
 
 /// The longest path that execve takes, with its NUL (limits.h).
 const PATH_MAX: usize = 4096;
@@ -25,17 +29,24 @@ const PATH_MAX: usize = 4096;
 const CHILD_STACK: usize = 32 * 1024;
 
 /// Strings as execve wants them: an array of pointers that ends in a null pointer.
-pub struct StringArray {
-    pointers: Vec<*const c_char>,
-    /// What `pointers` points into. A `CString`'s text does not move when the vector does.
+pub struct StringArray<'a> {
+    pointers: Pointers<'a>,
+    /// What `pointers` points into, where it is ours. A `CString`'s text does not move when the
+    /// vector does.
     _strings: Vec<CString>,
+}
+
+enum Pointers<'a> {
+    Owned(Vec<*const c_char>),
+    /// Not empty, and with a null pointer at the end.
+    Borrowed(&'a [*const c_char]),
 }
 
 /// A string that cannot be passed to execve, because it has a NUL byte in it.
 #[derive(Debug)]
 pub struct NulInside(pub OsString);
 
-impl StringArray {
+impl<'a> StringArray<'a> {
     /// Copies `strings`.
     pub fn new<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self, NulInside> {
         let strings: Vec<CString> = strings
@@ -43,11 +54,30 @@ impl StringArray {
             .map(|string| c_string(string.as_ref()))
             .collect::<Result<_, _>>()?;
         let pointers = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { pointers, _strings: strings })
+        Ok(Self { pointers: Pointers::Owned(pointers), _strings: strings })
+    }
+
+    /// Points to `strings` where they are, and to an entry for the program's own PID.
+    pub fn of(strings: impl IntoIterator<Item = &'a CStr>, own_pid: Option<&'a OwnPid>) -> Self {
+        let own_pid = own_pid.map(OwnPid::as_ptr);
+        let strings = strings.into_iter().map(CStr::as_ptr);
+        let pointers = strings.chain(own_pid).chain([ptr::null()]).collect();
+        Self { pointers: Pointers::Owned(pointers), _strings: Vec::new() }
+    }
+
+    /// Takes pointers to C strings that live as long as they do, with a null pointer at the end,
+    /// from `args` alone. Without that end there is nothing in it.
+    pub(super) fn borrowed(pointers: &'a [*const c_char]) -> Self {
+        let ends = pointers.last().is_some_and(|last| last.is_null());
+        let pointers = if ends { pointers } else { &[ptr::null()] };
+        Self { pointers: Pointers::Borrowed(pointers), _strings: Vec::new() }
     }
 
     fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
+        match &self.pointers {
+            Pointers::Owned(pointers) => pointers.as_ptr(),
+            Pointers::Borrowed(pointers) => pointers.as_ptr(),
+        }
     }
 }
 
@@ -79,6 +109,55 @@ pub enum Group {
     Inherited,
     /// A new one that it leads.
     Own,
+    /// A new one in a new session, which takes the terminal on stdin if it is nobody's.
+    Session,
+}
+
+/// An entry `NAME=PID` of an environment, whose PID is that of the program: it is not known until
+/// the child is there, and between then and execve nothing can be allocated.
+pub struct OwnPid {
+    name: &'static str,
+    text: Box<[AtomicU8]>,
+}
+
+impl OwnPid {
+    /// The entry of this name, `0` for now.
+    pub fn new(name: &'static str) -> Self {
+        // A PID has 7 digits at most, and an i32 has 10; the last byte stays the NUL.
+        let room = [0; 11];
+        let text = name.bytes().chain([b'=', b'0']).chain(room).map(AtomicU8::new).collect();
+        Self { name, text }
+    }
+
+    /// The name, and nothing of what follows it.
+    pub fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// A C string, for the last of the bytes is always 0. They are written to between clone and
+    /// execve alone, by a child in whose time its parent does not run.
+    fn as_ptr(&self) -> *const c_char {
+        self.text.as_ptr().cast()
+    }
+
+    fn write(&self, pid: pid_t) {
+        let mut left = pid.unsigned_abs();
+        let mut digits = [0u8; 10];
+        let mut count = 0;
+        for digit in digits.iter_mut() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+            count += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        let places = self.text.iter().skip(self.name.len() + 1);
+        let digits = digits.iter().take(count).rev().chain([&0]);
+        for (place, digit) in places.zip(digits) {
+            place.store(*digit, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Whether there are signal handlers in this process.
@@ -93,8 +172,10 @@ pub enum Handlers {
 /// All that lies between this process and the program.
 pub struct Setup<'a> {
     pub program: Program<'a>,
-    pub arguments: &'a StringArray,
-    pub environment: &'a StringArray,
+    pub arguments: &'a StringArray<'a>,
+    pub environment: &'a StringArray<'a>,
+    /// The entry of the environment that is to name the program's own PID.
+    pub own_pid: Option<&'a OwnPid>,
     pub ids: Option<Ids<'a>>,
     pub workdir: Option<&'a CStr>,
     pub group: Group,
@@ -114,6 +195,7 @@ pub struct Setup<'a> {
 pub enum Step {
     Clone = 1,
     Setpgid,
+    Setsid,
     Setgroups,
     Setgid,
     Setuid,
@@ -132,34 +214,67 @@ fn failed(step: Step) -> impl FnOnce(Errno) -> Failure {
     move |errno| Failure { step, errno }
 }
 
+/// A child that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    pub pid: pid_t,
+    /// Why a new session did not get the terminal on stdin, which is no failure.
+    pub terminal: Option<Errno>,
+}
+
 /// Starts the program in a child and returns its PID as soon as it runs.
 ///
 /// Every signal should be blocked by the caller: the child's mask becomes `setup.mask` just before
 /// it execs. When this returns, its process group exists, so a signal to the group cannot miss it.
-pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
+///
+/// The child shares our memory and says there what went wrong. Where an emulator (qemu-user) makes a
+/// plain fork of it, it says the same through a pipe, which execve closes.
+pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
     struct Shared<'a> {
         setup: &'a Setup<'a>,
+        /// Set by the child before anything else: whether what it writes is seen here.
+        began: AtomicBool,
         step: AtomicU8,
         errno: AtomicI32,
+        terminal: AtomicI32,
+        pipe: Option<RawFd>,
     }
 
     extern "C" fn child(shared: *mut c_void) -> c_int {
         // SAFETY: it is the `shared` below, in memory that parent and child share; the parent is
         // suspended until this child has execed or exited (CLONE_VFORK).
         let shared = unsafe { &*shared.cast::<Shared<'_>>() };
-        let failure = replace(shared.setup);
-        shared.errno.store(failure.errno as i32, Ordering::Relaxed);
-        shared.step.store(failure.step as u8, Ordering::Relaxed);
+        shared.began.store(true, Ordering::Relaxed);
+        let Failure { step, errno } = become_program(shared.setup, &shared.terminal);
+        shared.errno.store(errno as i32, Ordering::Relaxed);
+        shared.step.store(step as u8, Ordering::Relaxed);
+        if let Some(pipe) = shared.pipe {
+            let [a, b, c, d] = (errno as i32).to_ne_bytes();
+            let report = [step as u8, a, b, c, d];
+            // SAFETY: the buffer is as long as we say. So short a write to a new pipe is whole.
+            unsafe { libc::write(pipe, report.as_ptr().cast(), report.len()) };
+        }
         // SAFETY: takes an integer, does not return, and runs nothing of the parent's.
         unsafe { libc::_exit(127) }
     }
 
-    let shared = Shared { setup, step: AtomicU8::new(0), errno: AtomicI32::new(0) };
-    let mut stack = [MaybeUninit::<u8>::uninit(); CHILD_STACK];
-    let top = stack.as_mut_ptr_range().end;
+    // Without it (no descriptors left) only an emulator's child could not tell.
+    let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC).ok();
+    let shared = Shared {
+        setup,
+        began: AtomicBool::new(false),
+        step: AtomicU8::new(0),
+        errno: AtomicI32::new(0),
+        terminal: AtomicI32::new(0),
+        pipe: pipe.as_ref().map(|(_, write)| write.as_raw_fd()),
+    };
+    // Not on our own stack, where each of its pages would be touched to grow that.
+    let mut stack = Vec::<u8>::with_capacity(CHILD_STACK);
+    let top = stack.as_mut_ptr().wrapping_add(CHILD_STACK);
     let top = top.wrapping_sub(top.addr() % 16);
     // SAFETY: `child` runs on `stack`, which is aligned as both ABIs ask and outlives its use: the
-    // parent does not run before the child is done with it. It neither allocates nor unwinds.
+    // parent does not run before the child is done with it, or has memory of its own. It neither
+    // allocates nor unwinds.
     let pid = check(c_long::from(unsafe {
         libc::clone(
             child,
@@ -170,15 +285,48 @@ pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
     }))
     .map_err(failed(Step::Clone))? as pid_t;
 
-    let step = match shared.step.load(Ordering::Relaxed) {
-        0 => return Ok(pid),
-        step => [Step::Setpgid, Step::Setgroups, Step::Setgid, Step::Setuid, Step::Chdir]
-            .into_iter()
-            .find(|known| *known as u8 == step)
-            .unwrap_or(Step::Exec),
+    let told = if shared.began.load(Ordering::Relaxed) {
+        (shared.step.load(Ordering::Relaxed), shared.errno.load(Ordering::Relaxed))
+    } else {
+        if setup.group == Group::Own {
+            // From both sides, since the child may not have come to it yet.
+            // SAFETY: two integers.
+            unsafe { libc::setpgid(pid, pid) };
+        }
+        pipe.map_or((0, 0), |(read, write)| {
+            drop(write);
+            told_through(read)
+        })
+    };
+    let step = match told {
+        (0, _) => {
+            let terminal = match shared.terminal.load(Ordering::Relaxed) {
+                0 => None,
+                errno => Some(Errno::from_raw(errno)),
+            };
+            return Ok(Started { pid, terminal });
+        }
+        (step, _) => {
+            [Step::Setpgid, Step::Setsid, Step::Setgroups, Step::Setgid, Step::Setuid, Step::Chdir]
+                .into_iter()
+                .find(|known| *known as u8 == step)
+                .unwrap_or(Step::Exec)
+        }
     };
     let _ = wait_for(pid);
-    Err(Failure { step, errno: Errno::from_raw(shared.errno.load(Ordering::Relaxed)) })
+    Err(Failure { step, errno: Errno::from_raw(told.1) })
+}
+
+/// What a child with memory of its own says before it ends: nothing if it has execed.
+fn told_through(read: OwnedFd) -> (u8, i32) {
+    let mut report = [0; 5];
+    match File::from(read).read_exact(&mut report) {
+        Ok(()) => {
+            let [step, a, b, c, d] = report;
+            (step, i32::from_ne_bytes([a, b, c, d]))
+        }
+        Err(_) => (0, 0),
+    }
 }
 
 /// Replaces this process by the program; returns only when that failed.
@@ -188,7 +336,11 @@ pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
 /// (setgroups(2) needs CAP_SETGID), then gid, then uid, which takes those powers away; the working
 /// directory last, so that it is entered with the rights of the user and not of root.
 pub fn replace(setup: &Setup<'_>) -> Failure {
-    match prepare(setup) {
+    become_program(setup, &AtomicI32::new(0))
+}
+
+fn become_program(setup: &Setup<'_>, terminal: &AtomicI32) -> Failure {
+    match prepare(setup, terminal) {
         Ok(()) => {}
         Err(failure) => return failure,
     }
@@ -207,15 +359,28 @@ pub fn replace(setup: &Setup<'_>) -> Failure {
     Failure { step: Step::Exec, errno }
 }
 
-fn prepare(setup: &Setup<'_>) -> Result<(), Failure> {
-    if setup.group == Group::Own {
-        // SAFETY: two integers.
-        check(unsafe { libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long) })
-            .map_err(failed(Step::Setpgid))?;
-        if let Some(terminal) = setup.foreground {
-            // SAFETY: takes nothing. SIGTTOU is blocked, so that this does not stop us.
-            terminal.set_foreground(unsafe { libc::getpid() });
+fn prepare(setup: &Setup<'_>, terminal: &AtomicI32) -> Result<(), Failure> {
+    match setup.group {
+        Group::Inherited => {}
+        Group::Own => {
+            // SAFETY: two integers.
+            check(unsafe { libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long) })
+                .map_err(failed(Step::Setpgid))?;
+            if let Some(terminal) = setup.foreground {
+                // SIGTTOU is blocked, so that this does not stop us.
+                terminal.set_foreground(super::ids::pid());
+            }
         }
+        Group::Session => {
+            // SAFETY: takes nothing.
+            check(unsafe { libc::syscall(libc::SYS_setsid) }).map_err(failed(Step::Setsid))?;
+            if let Err(errno) = tty::make_controlling() {
+                terminal.store(errno as i32, Ordering::Relaxed);
+            }
+        }
+    }
+    if let Some(own_pid) = setup.own_pid {
+        own_pid.write(super::ids::pid());
     }
     if let Some(ids) = &setup.ids {
         become_user(ids)?;
@@ -234,18 +399,18 @@ fn become_user(ids: &Ids<'_>) -> Result<(), Failure> {
         check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
             .map_err(failed(Step::Setgroups))?;
     }
+    let same = super::ids::user_ids() == [ids.uid; 3] && super::ids::group_ids() == [ids.gid; 3];
     let (gid, uid) = (c_long::from(ids.gid), c_long::from(ids.uid));
     // Real, effective and saved: with one of them left, there would be a way back.
     // SAFETY: three integers.
     check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })
         .map_err(failed(Step::Setgid))?;
-    let [before, ..] = super::ids::user_ids();
     // SAFETY: three integers.
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
         .map_err(failed(Step::Setuid))?;
-    if before != ids.uid && ids.uid != 0 {
-        // Leaving uid 0 clears the ambient capabilities, changing from one ordinary user to
-        // another does not (capabilities(7)), and CAP_SETUID among them would lead back.
+    if !same && ids.uid != 0 {
+        // Leaving uid 0 clears the ambient capabilities, any other change of an ordinary user's
+        // ids does not (capabilities(7)), and CAP_SETUID or CAP_SETGID among them would lead back.
         // SAFETY: integers. A kernel without ambient capabilities has none to clear.
         unsafe {
             libc::syscall(
@@ -283,6 +448,8 @@ fn search(name: &[u8], path: &[u8], setup: &Setup<'_>) -> Errno {
         };
         match execve(path, setup) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+            // An entry that can never lead anywhere is no reason not to look at the next.
+            Errno::ELOOP | Errno::ENAMETOOLONG => {}
             Errno::EACCES => result = Errno::EACCES,
             errno => return errno,
         }
@@ -345,6 +512,9 @@ pub fn fork(work: impl FnOnce() -> u8) -> Result<pid_t, Errno> {
 pub struct Status(c_int);
 
 impl Status {
+    /// Exit code 0.
+    pub const SUCCESS: Self = Self(0);
+
     /// What a shell would report: the exit code, or 128 + N for signal N.
     pub fn code(self) -> u8 {
         match self.signal() {
@@ -460,5 +630,16 @@ mod tests {
         assert!(join(&mut buffer, &[b'd'; PATH_MAX], b"x").is_none());
         assert_eq!(join(&mut buffer, b"/bin", b"sh"), Some(c"/bin/sh"));
         assert_eq!(join(&mut buffer, b"", b"sh"), Some(c"sh"));
+    }
+
+    #[test]
+    fn an_entry_for_a_pid_has_room_for_every_pid() {
+        let entry = OwnPid::new("LISTEN_PID");
+        for (pid, expected) in [(i32::MAX, "LISTEN_PID=2147483647"), (7, "LISTEN_PID=7")] {
+            entry.write(pid);
+            let bytes = entry.text.iter().map(|byte| byte.load(Ordering::Relaxed));
+            let text: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+            assert_eq!(text, expected.as_bytes());
+        }
     }
 }

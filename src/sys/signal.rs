@@ -35,12 +35,12 @@ impl Signal {
     pub const TERM: Self = Self(15);
     pub const CHLD: Self = Self(17);
     pub const CONT: Self = Self(18);
-    #[cfg(test)]
     pub const STOP: Self = Self(19);
     pub const TSTP: Self = Self(20);
     pub const TTIN: Self = Self(21);
     pub const TTOU: Self = Self(22);
     pub const XFSZ: Self = Self(25);
+    pub const WINCH: Self = Self(28);
 
     /// The signal with this number, if there is one.
     pub fn new(number: c_int) -> Option<Self> {
@@ -77,9 +77,12 @@ impl SignalSet {
     /// Every signal. The kernel leaves SIGKILL and SIGSTOP out by itself.
     pub const ALL: Self = Self(!0);
 
-    pub fn of(signal: Signal) -> Self {
+    pub const fn of(signal: Signal) -> Self {
         Self(1 << (signal.0 - 1))
     }
+
+    /// None of them.
+    pub const NONE: Self = Self(0);
 
     /// This set without `signals`.
     pub fn without(self, signals: &[Signal]) -> Self {
@@ -88,6 +91,21 @@ impl SignalSet {
 
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Self::of(signal).0 != 0
+    }
+
+    /// Those of this set that are not in `other`.
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in both.
+    pub fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those that are in one of the two.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -171,6 +189,21 @@ pub fn heed_children() -> Disposition {
     set_disposition(Signal::CHLD, Disposition::Default)
 }
 
+/// Has `signal` sent to this process when its parent ends (PR_SET_PDEATHSIG(2const)).
+///
+/// A parent that has ended already would never be told of, so it is looked at again afterwards: one
+/// that ended since `parent` was its PID has the signal sent here.
+pub fn set_parent_death(signal: Signal, parent: pid_t) -> Result<(), Errno> {
+    // SAFETY: integers.
+    check(c_long::from(unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong, 0, 0, 0)
+    }))?;
+    if super::ids::parent() != parent {
+        send(Target::Process(super::ids::pid()), signal)?;
+    }
+    Ok(())
+}
+
 /// The signals that wait for this process while they are blocked.
 pub fn pending() -> SignalSet {
     let mut set = 0u64;
@@ -181,7 +214,9 @@ pub fn pending() -> SignalSet {
     SignalSet(set)
 }
 
-/// Gives every signal that has a handler its default action; what is ignored stays ignored.
+/// Gives every signal that has a handler its default action; what is ignored stays ignored, but for
+/// SIGPIPE: Rust's runtime ignores that for itself, and no program started from it expects it (std's
+/// own `Command` and Python's `subprocess` put it back too).
 pub fn drop_handlers() {
     for number in (1..=64).filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
         let mut action = KernelAction::default();
@@ -192,7 +227,8 @@ pub fn drop_handlers() {
             let number = c_long::from(number);
             let none = std::ptr::null::<KernelAction>();
             libc::syscall(libc::SYS_rt_sigaction, number, none, &raw mut action, size);
-            if action.handler != libc::SIG_DFL && action.handler != libc::SIG_IGN {
+            let ignored = action.handler == libc::SIG_IGN && number != c_long::from(libc::SIGPIPE);
+            if action.handler != libc::SIG_DFL && !ignored {
                 action = KernelAction::default();
                 libc::syscall(libc::SYS_rt_sigaction, number, &raw const action, none, size);
             }
@@ -208,6 +244,8 @@ pub struct Received {
     pub sender: pid_t,
     /// The value of sigqueue(3), where it was sent by that.
     pub value: Option<u64>,
+    /// Whether the kernel sent it by itself, as it does for a key on the terminal.
+    pub by_kernel: bool,
 }
 
 /// A descriptor from which the blocked signals are read, in the order and number they came.
@@ -258,6 +296,7 @@ impl SignalFd {
             signal,
             sender: info.ssi_pid as pid_t,
             value: (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr),
+            by_kernel: info.ssi_code == libc::SI_KERNEL,
         }))
     }
 }
@@ -275,14 +314,45 @@ pub enum Target {
     Group(pid_t),
 }
 
+impl Target {
+    /// As kill(2) has it.
+    fn pid(self) -> pid_t {
+        match self {
+            Self::Process(pid) => pid,
+            Self::Group(group) => -group,
+        }
+    }
+}
+
 /// kill(2).
 pub fn send(target: Target, signal: Signal) -> Result<(), Errno> {
-    let pid = match target {
-        Target::Process(pid) => pid,
-        Target::Group(group) => -group,
-    };
     // SAFETY: kill takes two integers.
-    check(c_long::from(unsafe { libc::kill(pid, signal.number()) })).map(drop)
+    check(c_long::from(unsafe { libc::kill(target.pid(), signal.number()) })).map(drop)
+}
+
+/// Whether this process may not signal that one.
+pub fn is_denied(pid: pid_t) -> bool {
+    // SAFETY: kill takes two integers, and signal 0 is none.
+    check(c_long::from(unsafe { libc::kill(pid, 0) })) == Err(Errno::EPERM)
+}
+
+/// Whether nobody is left there, a zombie being somebody.
+pub fn is_gone(target: Target) -> bool {
+    // SAFETY: kill takes two integers, and signal 0 is none.
+    check(c_long::from(unsafe { libc::kill(target.pid(), 0) })) == Err(Errno::ESRCH)
+}
+
+/// Sends `signal` to our whole process group, and dies of it.
+///
+/// It returns where the signal was ignored at the start. Not for PID 1, whom it would not kill.
+pub fn die_with_group(signal: Signal) {
+    if set_disposition(signal, Disposition::Default) == Disposition::Ignored {
+        set_disposition(signal, Disposition::Ignored);
+        return;
+    }
+    // SAFETY: kill takes two integers. The signal is blocked, so it waits for us.
+    unsafe { libc::kill(0, signal.number()) };
+    let _ = signal_hook::low_level::emulate_default_handler(signal.number());
 }
 
 /// rt_sigqueueinfo(2): `signal` with the value that its sender had put to it.
@@ -332,7 +402,7 @@ pub enum Stop {
     Group,
 }
 
-/// Stops this process as `signal` (one of TSTP, TTIN, TTOU) by default does, and returns once it
+/// Stops this process as `signal` (STOP, or one of TSTP, TTIN, TTOU) by default does, and returns once it
 /// has been continued.
 ///
 /// It returns at once where the kernel stops nobody: in an orphaned process group (setpgid(2)), in
