@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::duration;
+use super::own::OwnError;
 use super::template::TemplateError;
 use super::wait::{TargetError, Unanswered};
 use crate::error::{Error, reason};
@@ -40,6 +41,8 @@ pub(crate) enum BootError {
     Unanswered(Vec<Unanswered>),
     #[error(transparent)]
     Template(#[from] TemplateError),
+    #[error(transparent)]
+    Own(#[from] OwnError),
     #[error("--template {text:?} is not SRC:DEST")]
     TemplateOption { text: String },
     #[error("{option} {text:?} is no duration")]
@@ -64,6 +67,7 @@ impl BootError {
             Self::Command(error) => error.exit_code(),
             Self::InstallFailed { code, .. } | Self::StepFailed { code, .. } => *code,
             Self::Template(error) => error.exit_code(),
+            Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
             Self::StepTimedOut { .. } | Self::Unanswered(_) => 124,
@@ -118,6 +122,7 @@ impl BootError {
                 "name a command behind --, or the venv that has a python (--venv)".into()
             }
             Self::Template(error) => return error.hint(),
+            Self::Own(error) => return error.hint(),
             Self::TemplateOption { .. } => {
                 "as in --template /etc/app/settings.ini.j2:/run/app/settings.ini".into()
             }

@@ -9,6 +9,7 @@ pub(crate) mod duration;
 mod env_file;
 mod error;
 mod in_child;
+pub(crate) mod own;
 mod requirements;
 mod run_step;
 pub(crate) mod template;
@@ -22,6 +23,7 @@ use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
+pub(crate) use own::{Own, OwnError, Owner};
 pub(crate) use requirements::Requirements;
 pub(crate) use run_step::{Failure, RunStep};
 pub(crate) use template::{Rendered, Template};
@@ -44,6 +46,7 @@ pub(crate) enum Step {
     Wait(Vec<Wait>),
     /// Files to write, rendered already.
     Write(Vec<Rendered>),
+    Own(Vec<Own>),
     Requirements(Requirements),
     Run(RunStep),
     /// One that has nothing to do here and now.
@@ -89,6 +92,7 @@ impl Step {
         match self {
             Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
             Self::Write(files) => template::write(&files, supervisor),
+            Self::Own(owns) => own::run(&owns, supervisor),
             Self::Requirements(requirements) => requirements.install(supervisor),
             Self::Run(step) => step.run(supervisor),
             Self::Skipped { what, why } => {

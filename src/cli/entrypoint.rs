@@ -8,8 +8,9 @@ use super::failure::Failure;
 use super::inline;
 use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
-use crate::boot::template::Owner;
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Step, Template, Venv, Wait};
+use crate::boot::{
+    Boot, BootError, EnvFile, Own, OwnError, Owner, Requirements, Run, Step, Template, Venv, Wait,
+};
 use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Policy, Start, Target};
 use crate::log::Log;
@@ -71,6 +72,16 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if !files.is_empty() {
         steps.push(Step::Write(files));
     }
+    let owner = owner(&before);
+    let own = |path: &PathBuf| {
+        let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
+        Ok(Own { path: path.clone(), owner })
+    };
+    let owns: Result<Vec<Own>, OwnError> = options.own.iter().map(own).collect();
+    let owns = owns.map_err(BootError::from)?;
+    if !owns.is_empty() {
+        steps.push(Step::Own(owns));
+    }
     steps.extend(requirements.map(Step::Requirements));
     steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
@@ -106,8 +117,13 @@ fn template(text: &OsStr, plan: &ExecPlan) -> Result<Template, BootError> {
         return Err(wrong());
     }
     let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
-    let owner = plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() });
-    Ok(Template { src: path(src), dest: path(dest), mode: None, owner, parents: false })
+    let (src, dest) = (path(src), path(dest));
+    Ok(Template { src, dest, mode: None, owner: owner(plan), parents: false })
+}
+
+/// Whose files are that are made for the command.
+fn owner(plan: &ExecPlan) -> Option<Owner> {
+    plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

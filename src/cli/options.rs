@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
     pub template: Vec<OsString>,
+    pub own: Vec<PathBuf>,
     pub group: bool,
     pub exec: bool,
     pub verbose: bool,
@@ -57,7 +58,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 19] = [
+const SPECS: [Spec; 20] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -179,6 +180,14 @@ const SPECS: [Spec; 19] = [
         help: "Render this Jinja2 template, or directory of them, with the command's environment as env",
     },
     Spec {
+        long: "own",
+        short: None,
+        twin: "PYDEXEC_OWN",
+        kind: Kind::Many(b':'),
+        value: "PATH",
+        help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
+    },
+    Spec {
         long: "run",
         short: None,
         twin: "PYDEXEC_RUN",
@@ -216,8 +225,8 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env-remove and --secret by a comma, --wait by blanks, all others by a new
-line; a flag is 1 or 0.
+separated: FILEs and PATHs by :, --env-remove and --secret by a comma, --wait by blanks, all others
+by a new line; a flag is 1 or 0.
 
 Exit codes: the command's own, or 128+N if signal N killed it; that of a --run that failed; 127 not
 found, 126 not executable, 124 a wait that timed out, 2 a wrong option, variable, file or user,
@@ -335,6 +344,7 @@ impl Options {
             "run" => !self.run.is_empty(),
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
+            "own" => !self.own.is_empty(),
             "template" => !self.template.is_empty(),
             "group" => self.group,
             "exec" => self.exec,
@@ -359,6 +369,7 @@ impl Options {
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
             "template" => self.template.push(value),
+            "own" => self.own.push(value.into()),
             _ => {}
         }
     }

@@ -12,14 +12,14 @@ use super::faults::{At, Faults, nearest};
 use super::interpolate::Pattern;
 use super::mask::Mask;
 use super::schema::{
-    ArgItem, ArgTable, CommandTable, File, Line, RequirementsTable, RunTable, StepName, StopTable,
-    TemplateTable, Time, WaitTable,
+    ArgItem, ArgTable, CommandTable, File, Line, OwnTable, RequirementsTable, RunTable, StepName,
+    StopTable, TemplateTable, Time, WaitTable,
 };
 use super::shape::{Read, Text};
 use super::variables::{Prepared, Variables};
-use crate::boot::template::Owner;
 use crate::boot::{
-    Boot, Failure, Rendered, Requirements, Run, RunStep, Step, Template, Venv, Wait, duration, wait,
+    Boot, Failure, Own, Owner, Rendered, Requirements, Run, RunStep, Step, Template, Venv, Wait,
+    duration, wait,
 };
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
@@ -323,6 +323,14 @@ impl Lowering<'_> {
                 steps.push(Planned { step: Step::Write(files), brings: false });
             }
         }
+        if !skipped(StepName::Own) {
+            let trees = table.and_then(|table| table.own.as_ref()).or(file.own.as_ref());
+            let owns: Vec<_> = trees.into_iter().flatten().map(|table| self.own(table)).collect();
+            let owns: Vec<Own> = owns.into_iter().flatten().collect();
+            if !owns.is_empty() {
+                steps.push(Planned { step: Step::Own(owns), brings: false });
+            }
+        }
         if !skipped(StepName::Requirements) {
             let requirements = table.and_then(|table| table.requirements.as_ref());
             if let Some(requirements) = requirements.or(file.requirements.as_ref()) {
@@ -374,6 +382,16 @@ impl Lowering<'_> {
         let mut environment = self.prepared.all.clone();
         self.prepared.drop_from(&mut environment);
         self.told(&table.src.0.at, template.render(&environment))
+    }
+
+    fn own(&mut self, table: &OwnTable) -> Option<Own> {
+        let path = self.variables.path(&table.path.0);
+        let owner = self.owner(table.user.as_ref())?;
+        if owner.is_none() {
+            let what = "there is no user to give it to: say user here, or at the top of the file";
+            self.variables.faults.add(&table.at, what);
+        }
+        Some(Own { path: path?, owner: owner? })
     }
 
     fn mode(&mut self, text: &Text) -> Option<u32> {

@@ -136,6 +136,20 @@ impl Shown<'_> {
                 facts: Vec::new(),
                 body: Body::Files(files.iter().map(|file| self.file(file)).collect()),
             },
+            Step::Own(owns) => Part {
+                kind: "own",
+                title: "give these to their owners, with all below them".into(),
+                facts: Vec::new(),
+                body: Body::Files(
+                    owns.iter()
+                        .map(|own| File {
+                            path: self.mask.text(&own.path.to_string_lossy()),
+                            mode: None,
+                            owner: Some((own.owner.uid, own.owner.gid)),
+                        })
+                        .collect(),
+                ),
+            },
             Step::Requirements(requirements) => Part {
                 kind: "requirements",
                 title: "install the requirements".into(),
@@ -282,7 +296,7 @@ impl Part {
                     let mode = file.mode.map(|mode| Json::Text(format!("{mode:04o}")));
                     let (uid, gid) = file.owner.unzip();
                     Json::Object(vec![
-                        ("dest", Json::Text(file.path)),
+                        ("path", Json::Text(file.path)),
                         ("mode", mode.unwrap_or(Json::Null)),
                         ("uid", uid.map_or(Json::Null, number)),
                         ("gid", gid.map_or(Json::Null, number)),

@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::BootError;
 use super::in_child;
+use super::own::Owner;
 use crate::command::Environment;
 use crate::init::Supervisor;
 
 pub(crate) use error::TemplateError;
-pub(crate) use replace::{Owner, Rendered};
+pub(crate) use replace::Rendered;
 
 /// What is dropped from the names of files in a directory of templates.
 const SUFFIX: &[u8] = b".j2";

@@ -6,19 +6,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::super::own::Owner;
 use super::error::{TemplateError, Unfit};
 use crate::command::launch::Blocked;
 use crate::sys::ids;
 
 /// The permissions of a new file.
 const MODE: u32 = 0o644;
-
-/// User and group of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub uid: u32,
-    pub gid: u32,
-}
 
 /// What a template has become, and where it is to be written.
 #[derive(Clone, PartialEq, Eq)]
