@@ -67,16 +67,11 @@ fn both(
     words: &[&str],
     environment: &[(&str, &str)],
     prepare: impl Fn(&Scratch),
-    user: Option<u32>,
 ) -> [(Output, Vec<String>); 2] {
     [Way::Shell, Way::File].map(|way| {
         let idiom = Idiom::new(name, way);
         prepare(&idiom.scratch);
-        let scene = idiom.scene(words, environment);
-        let output = match user {
-            Some(user) => scene.as_user(user, user, &[]).output(),
-            None => scene.output(),
-        };
+        let output = idiom.scene(words, environment).output();
         (output, listing(idiom.scratch.path()))
     })
 }
@@ -180,7 +175,7 @@ fn secrets_by_file_env() {
         (&[], "fallback"),
         (&[("DB_PASSWORD_FILE", "")], "fallback"),
     ] {
-        let told = same(both("file_env", &["-x"], environment, with_file, None));
+        let told = same(both("file_env", &["-x"], environment, with_file));
         assert!(
             told.contains(&format!("DATABASE_URL=postgres://app:{password}@db/app\n")),
             "{told}"
@@ -188,13 +183,13 @@ fn secrets_by_file_env() {
         assert!(!told.contains("_FILE"), "{told}");
     }
     // Both: neither starts anything.
-    for (output, _) in both("file_env", &[], &[file, ("DB_PASSWORD", "x")], with_file, None) {
+    for (output, _) in both("file_env", &[], &[file, ("DB_PASSWORD", "x")], with_file) {
         assert!(output.exit != Exit::Code(0) && output.stdout.is_empty(), "{output:?}");
     }
     // Here they differ: the status of `cat` is lost behind `export`, and the script goes on with an
     // empty password.
     let environment = [("DB_PASSWORD_FILE", "/nonexistent/password")];
-    let [(shell, _), (file, _)] = both("file_env", &[], &environment, with_file, None);
+    let [(shell, _), (file, _)] = both("file_env", &[], &environment, with_file);
     assert!(shell.stdout.contains("postgres://app:@db/app"), "{shell:?}");
     assert_eq!((file.exit, file.stdout.as_str()), (Exit::Code(2), ""), "{file:?}");
 }
@@ -210,12 +205,12 @@ fn migrate_then_serve() {
             scratch.executable("bin/collect", "#!/bin/sh\necho collect\nexit 3\n");
         }
     };
-    let told = same(both("migrate", &[], &[], programs(0), None));
+    let told = same(both("migrate", &[], &[], programs(0)));
     assert!(told.starts_with("migrate --noinput\ncollect\narg <serve>\n"), "{told}");
-    let told = same(both("migrate", &["-v"], &[("SKIP_MIGRATE", "1")], programs(0), None));
+    let told = same(both("migrate", &["-v"], &[("SKIP_MIGRATE", "1")], programs(0)));
     assert!(told.starts_with("collect\narg <serve>\narg <-v>\n"), "{told}");
     // One that fails ends both with its code.
-    for (output, _) in both("migrate", &[], &[], programs(5), None) {
+    for (output, _) in both("migrate", &[], &[], programs(5)) {
         assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(5), "migrate --noinput\n"));
     }
 }
@@ -232,7 +227,7 @@ fn the_case_over_the_first_word() {
         (&["worker", "-B", ""], "arg <celery>\narg <-B>\narg <>\nin /usr "),
         (&["report", "x", "*"], "arg <x>\narg <*>\nin / "),
     ] {
-        let told = same(both("commands", words, &[], nothing, None));
+        let told = same(both("commands", words, &[], nothing));
         assert!(told.starts_with(begins), "{words:?}: {told}");
     }
 }
@@ -247,7 +242,7 @@ fn configuration_by_envsubst() {
         return;
     }
     for environment in [&[("SERVER_NAME", "a b $x")][..], &[("SERVER_NAME", "s"), ("PORT", "1")]] {
-        let results = both("envsubst", &["-x"], environment, nothing, None);
+        let results = both("envsubst", &["-x"], environment, nothing);
         assert_eq!(results[1].1.len(), 1, "{:?}", results[1]);
         same(results);
     }
@@ -271,7 +266,7 @@ fn activating_a_virtual_environment() {
         fs::write(&activate, text.replace(scratch.path().to_str().unwrap(), "/mnt")).unwrap();
         scratch.executable("venv/bin/report", REPORT);
     };
-    let told = same(both("activate", &["report", "x"], &[("PYTHONHOME", "/x")], venv, None));
+    let told = same(both("activate", &["report", "x"], &[("PYTHONHOME", "/x")], venv));
     assert!(told.contains("VIRTUAL_ENV=/mnt/venv\n") && !told.contains("PYTHONHOME"), "{told}");
 }
 
@@ -291,10 +286,42 @@ fn options_from_variables() {
             ("EXTRA_ARGS", "--a  --b c"),
         ],
     ] {
-        same(both("options", &["-z"], environment, nothing, None));
+        same(both("options", &["-z"], environment, nothing));
     }
-    for (output, _) in both("options", &[], &[("PORT", "80")], nothing, None) {
+    for (output, _) in both("options", &[], &[("PORT", "80")], nothing) {
         assert!(output.exit != Exit::Code(0) && output.stdout.is_empty(), "{output:?}");
         assert!(output.stderr.contains("APP_MODULE"), "{output:?}");
     }
+}
+
+#[test]
+fn chown_and_gosu() {
+    if !able(Need::Root) {
+        return;
+    }
+    let data = |scratch: &Scratch| {
+        scratch.directory("data/a/b");
+        scratch.file("data/a/b/file", "x");
+        std::os::unix::fs::symlink("/etc/hostname", scratch.at("data/a/link")).unwrap();
+        std::os::unix::fs::chown(scratch.at("data/a/b"), Some(1234), Some(1235)).unwrap();
+    };
+    let results = both("gosu", &["-x"], &[], data);
+    assert!(results[1].1.iter().all(|line| line.contains(" 1234:1235 ")), "{:?}", results[1]);
+    let told = same(results);
+    assert!(told.contains("as 1234:1235 1235\n") && told.contains("HOME=/\n"), "{told}");
+    // Started as that user already: nothing to give, nobody to become.
+    let own = |scratch: &Scratch| {
+        data(scratch);
+        std::os::unix::fs::chown(scratch.path(), Some(1234), Some(1235)).unwrap();
+    };
+    let results = [Way::Shell, Way::File].map(|way| {
+        let idiom = Idiom::new("gosu", way);
+        own(&idiom.scratch);
+        let output = idiom.scene(&["-x"], &[]).as_user(1234, 1235, &[1235]).output();
+        (output, listing(idiom.scratch.path()))
+    });
+    let [(shell, _), (file, _)] = &results;
+    assert_eq!((shell.exit, file.exit), (Exit::Code(0), Exit::Code(0)), "{results:?}");
+    assert_eq!(results[0].1, results[1].1);
+    assert!(file.stdout.contains("as 1234:1235 1235\n"), "{file:?}");
 }
