@@ -473,6 +473,27 @@ impl Running {
         }
     }
 
+    /// The next line, or none as soon as the process has ended and left nothing to read.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        loop {
+            let Some(output) = &self.output else {
+                return None;
+            };
+            if self.read.contains(&b'\n') || kernel::readable(output.as_raw_fd(), 0) {
+                return self.line();
+            }
+            let ends = [output.as_raw_fd(), self.end.as_raw_fd()];
+            match kernel::first_readable(&ends, DEADLINE.as_millis() as i32) {
+                None => self.fail("it said nothing more and did not end"),
+                Some(0) => return self.line(),
+                // What it said before it ended is there by now.
+                Some(_) if kernel::readable(ends[0], 0) => return self.line(),
+                Some(_) => return None,
+            }
+        }
+    }
+
     /// Takes the next line, which has to be this one.
     #[track_caller]
     pub fn says(&mut self, expected: &str) {
