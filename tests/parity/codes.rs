@@ -1,6 +1,6 @@
 //! Exit codes: the child's own, by which signal it died, and those of what cannot be executed.
 
-use crate::case::{Case, Tool, all, case, exit};
+use crate::case::{Against, Case, Tool, all, case, exit};
 use crate::support::Scratch;
 
 /// The ways to run a command with one of the inits.
@@ -37,6 +37,16 @@ pub fn cases() -> Vec<Case> {
             all(tool, &tool.probe(options, &["exit", "7"]).as_pid1().output())
         }));
     }
+    // Docker's own name for tini, which is not in a package of that name.
+    cases.push(Case {
+        against: Against::Original("tini"),
+        ..case("docker-init", "is tini", |tool| {
+            let script =
+                "$TOOL -s -- $PROBE exit 7; echo $?; $TOOL -s -e 9 -- $PROBE exit 9; echo $?
+                $TOOL --version; $TOOL sh -c x; echo $?; $TOOL -- nosuch; echo $?";
+            tool.script(script).output().stdout
+        })
+    });
     cases.push(case("tini", "-e maps codes to 0", |tool| {
         let script = "for code in 0 1 2 3 4 137 143 255; do
             $TOOL -s -e 3 -e 143 -e 255 -- $PROBE exit $code; echo $code=$?; done

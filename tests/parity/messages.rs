@@ -72,7 +72,6 @@ pub fn cases() -> Vec<Case> {
         &["-v", "-s", "--", "sh", "-c", "exit 3"],
         &["-vv", "-s", "--", "sh", "-c", "kill -USR1 $PPID; sleep 9"],
         &["-vvvv", "--", "nosuch"],
-        &["-s", "-w", "--", "sh", "-c", "(true &); (true &); exec \"$PROBE\" exit 0"],
     ] {
         cases.push(usage("tini", words, &[]));
     }

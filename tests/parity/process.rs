@@ -96,17 +96,29 @@ pub fn cases() -> Vec<Case> {
                 let mut run = tool.probe(options, &["crowd", "1000"]).as_pid1().start();
                 run.says("crowd");
                 assert!(run.table().len() > 1000, "the orphans are there");
-                let main = run
-                    .process
-                    .children()
-                    .into_iter()
-                    .find(|child| child.name().ends_with("probe"));
-                kernel::kill(main.expect("the probe is a child").0, 10);
+                kernel::kill(main_of(&run).0, 10);
                 eventually("only two are left", || run.table().len() == 2);
                 run.signal(15);
                 exit(run.end())
             },
         ));
+    }
+    for options in [&["-s", "-w", "--"][..], &["-s", "--"]] {
+        let line = options.join(" ");
+        cases.push(case("tini", format!("{line} tells of twenty orphans"), move |tool| {
+            let mut run = tool.probe(options, &["crowd", "20"]).start();
+            run.says("crowd");
+            kernel::kill(main_of(&run).0, 10);
+            eventually("only two are left", || run.table().len() == 2);
+            run.signal(15);
+            let ended = exit(run.end());
+            let told = run
+                .stderr()
+                .lines()
+                .filter(|line| line.contains("Reaped zombie process with pid="))
+                .count();
+            format!("{ended}, {told} times")
+        }));
     }
     for (name, options) in [
         ("tini", &["--"][..]),
@@ -159,7 +171,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Waits until the tool has nothing left to do but to wait.
-fn idle(run: &Running) {
+pub fn idle(run: &Running) {
     eventually("the tool waits", || {
         let state = run.process.state();
         state == 'S'
@@ -215,4 +227,11 @@ fn adopts(tool: &Tool, options: &[&str]) -> String {
         Some("PPid:\t2") => "yes".to_owned(),
         other => format!("{other:?}"),
     }
+}
+
+/// The probe, among the orphans that the tool has adopted.
+fn main_of(run: &Running) -> Process {
+    // The kernel lists them in the order in which they came; PIDs begin anew at some time.
+    let first = run.process.children().first().copied();
+    first.unwrap_or_else(|| run.fail("it has no child"))
 }

@@ -11,8 +11,6 @@ games:x:5:60:games:/usr/games:/usr/sbin/nologin
 app:x:700:701:An App,,,:/home/app:/bin/sh
 nohome:x:702:702:::/bin/sh
 # comment:x:703:703::/:/bin/sh
-broken:x::0::/root:/bin/sh
-short:x:0
 big:x:2147483647:2147483647::/big:/bin/sh
 ";
 
@@ -25,11 +23,20 @@ games:x:60:
 app:x:701:
 video:x:44:app,root
 twice:x:44:app
-broken:x::games
 empty:x:90:
 ";
 
-const SPECS: [&str; 46] = [
+/// Lines that must not make anybody root, nor a member of its group.
+const BROKEN_PASSWD: &str = "\
+broken:x::0::/root:/bin/sh
+short:x:0
+";
+
+const BROKEN_GROUP: &str = "\
+broken:x::games
+";
+
+const SPECS: [&str; 43] = [
     "0",
     "root",
     "0:",
@@ -70,10 +77,7 @@ const SPECS: [&str; 46] = [
     "0day",
     "0:bogus",
     "0:0day",
-    "broken",
-    "short",
     "comment",
-    "games:broken",
     "-1",
     "0:-1",
 ];
@@ -91,7 +95,18 @@ pub fn cases() -> Vec<Case> {
             }));
         }
     }
-    for spec in ["bogus", "0:bogus", "0:0day", "short", "-1", ""] {
+    for spec in ["games", "broken", "short", "games:broken"] {
+        for name in ["gosu", "su-exec", "pysu"] {
+            let title = format!("{spec:?}, with broken lines in the database");
+            cases.push(like_gosu(name, title, move |tool, scratch| {
+                let passwd = scratch.file("passwd", [PASSWD, BROKEN_PASSWD].concat());
+                let group = scratch.file("group", [GROUP, BROKEN_GROUP].concat());
+                let scene = tool.probe(&[spec], &["state"]).with_mount(passwd, "/etc/passwd");
+                identity(&scene.with_mount(group, "/etc/group").output())
+            }));
+        }
+    }
+    for spec in ["bogus", "0:bogus", "0:0day", "-1", "0:4294967295"] {
         cases.push(case("gosu", format!("{spec:?}, what it says"), move |tool| {
             become_and_look(tool, &Scratch::new(), spec, &[]).1
         }));
@@ -178,15 +193,23 @@ fn become_and_look(tool: &Tool, scratch: &Scratch, spec: &str, caller: &[u32]) -
 
 fn identity(output: &Output) -> String {
     let mut seen = vec![exit(output.exit)];
+    let primary = output
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("Gid: ")?.split(' ').next()?.parse::<u32>().ok());
     for line in output.stdout.lines() {
-        let Some((key, value)) = line.split_once(' ') else { continue };
+        // Where there are no groups, there is no blank.
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
         match key {
             // Real, effective, saved and file system ids.
             "Uid:" | "Gid:" => seen.push(format!("{key} {value}")),
             "Groups:" => {
                 let mut groups: Vec<u32> =
                     value.split(' ').filter_map(|id| id.parse().ok()).collect();
+                // As id(1) shows them: gosu leaves the primary one out of the list in some cases.
+                groups.extend(primary);
                 groups.sort_unstable();
+                groups.dedup();
                 seen.push(format!("{key} {groups:?}"));
             }
             "env" if value.starts_with("HOME=") => seen.push(value.to_owned()),
