@@ -25,6 +25,8 @@ pub struct Known {
     pub reason: &'static str,
     /// What is seen of ours.
     pub ours: String,
+    /// Whether the original shows it each time.
+    pub always: bool,
 }
 
 impl Known {
@@ -50,7 +52,9 @@ fn list() -> &'static [Known] {
     LIST.get_or_init(|| {
         let mut list = Vec::new();
         let mut known = |case: &str, reason: &'static str, ours: &str| {
-            list.push(Known { case: case.to_owned(), reason, ours: ours.to_owned() });
+            // bash takes the terminal back at some time after it was stolen.
+            let always = !reason.contains("stolen");
+            list.push(Known { case: case.to_owned(), reason, ours: ours.to_owned(), always });
         };
 
         for name in ["tini", "tini-static", "catatonit"] {
@@ -105,8 +109,8 @@ fn list() -> &'static [Known] {
             "exit 127\nerr: [WARN  tini (PID)] Tini is not running as PID 1\n\
              err: [FATAL tini (PID)] exec nosuch failed: No such file or directory");
         known("dumb-init: -v nosuch", "ours knows of the failure before there is a child to tell of",
-            "err: [dumb-init] Unable to detach from controlling tty (errno=25 Inappropriate ioctl for \
-             device).\nerr: [dumb-init] nosuch: No such file or directory\nexit 2");
+            "exit 2\nerr: [dumb-init] Unable to detach from controlling tty (errno=25 Inappropriate ioctl for \
+             device).\nerr: [dumb-init] nosuch: No such file or directory");
         let reason = "TERM goes to the child alone, which is gone, and its PID free for another";
         let lines = "err: [dumb-init] A child with PID 3 exited with exit status 0.\n\
              err: [dumb-init] Child exited with status 0. Goodbye.\n\
