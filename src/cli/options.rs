@@ -230,11 +230,14 @@ impl Options {
     }
 
     fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
-        for spec in &SPECS {
+        refuse_misspelt(environment)?;
+        // What the command line says counts; a twin does not hide another one.
+        let said = SPECS.each_ref().map(|spec| self.has(spec.long));
+        for (spec, said) in SPECS.iter().zip(said) {
             let Some(value) = environment.get(spec.twin).filter(|value| !value.is_empty()) else {
                 continue;
             };
-            if self.has(spec.long) {
+            if said {
                 continue;
             }
             match spec.kind {
@@ -259,7 +262,8 @@ impl Options {
 
     fn add_values(&mut self, long: &str, values: &OsStr, separates: impl Fn(&u8) -> bool) {
         for value in values.as_bytes().split(separates) {
-            let value = value.trim_ascii();
+            // Blanks around a name or a file are nobody's; in --env they may be the value's.
+            let value = if long == "env" { value } else { value.trim_ascii() };
             if !value.is_empty() {
                 self.add_value(long, OsStr::from_bytes(value).to_owned());
             }
@@ -313,6 +317,31 @@ impl Options {
             _ => {}
         }
     }
+}
+
+/// A twin with a slip in its name would be passed over in silence, and the command would run as root.
+///
+/// Only what is near to a twin is refused: an application may have variables of this prefix too.
+fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
+    const PREFIX: &str = "PYDEXEC_";
+    for entry in environment.entries() {
+        let bytes = entry.as_bytes();
+        if !bytes.starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let name = bytes.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let distance = |spec: &&Spec| strsim::damerau_levenshtein(spec.twin, &name);
+        let Some(nearest) = SPECS.iter().min_by_key(distance) else { continue };
+        let far = if name.len() - PREFIX.len() < 4 { 1 } else { 2 };
+        if (1..=far).contains(&distance(&nearest)) {
+            return Err(Failure::usage(
+                format!("unknown variable {name}"),
+                Some(format!("did you mean {}?", nearest.twin)),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What the command line asks for.
@@ -488,6 +517,29 @@ mod tests {
         let options = read(&["--no-requirements"], &[("PYDEXEC_REQUIREMENTS", "/r.txt")]).unwrap();
         assert!(options.requirements.is_empty());
         assert_eq!(read(&["--"], &[("PYDEXEC_USER", "")]).unwrap().user, None);
+    }
+
+    #[test]
+    fn a_twin_does_not_hide_another_one() {
+        let twins = [("PYDEXEC_REQUIREMENTS", "/r.txt"), ("PYDEXEC_NO_REQUIREMENTS", "1")];
+        assert!(read(&["--"], &twins).unwrap().no_requirements);
+    }
+
+    #[test]
+    fn a_slip_in_a_twins_name_is_refused_and_a_name_of_somebody_elses_is_not() {
+        for (name, meant) in [
+            ("PYDEXEC_USR", "PYDEXEC_USER"),
+            ("PYDEXEC_USERS", "PYDEXEC_USER"),
+            ("PYDEXEC_REQUIREMENT", "PYDEXEC_REQUIREMENTS"),
+            ("PYDEXEC_WORK_DIR", "PYDEXEC_WORKDIR"),
+        ] {
+            let failure = read(&["--"], &[(name, "1")]).unwrap_err();
+            assert!(failure.message.contains(name), "{}", failure.message);
+            assert!(failure.hint.unwrap().contains(meant));
+        }
+        for name in ["PYDEXEC_SERVICE_HOST", "PYDEXEC_PORT_80_TCP", "PYDEXEC_", "PYDEXEC_IMAGE"] {
+            assert!(read(&["--"], &[(name, "1")]).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl<'a> Prepared<'a> {
         OsStr::from_bytes(self.name.to_bytes())
     }
 
+    /// The user that it will run as, if it changes.
+    pub fn uid(&self) -> Option<u32> {
+        self.credentials.map(Credentials::uid)
+    }
+
     /// Starts it in a child. Every signal must be blocked.
     pub fn spawn(&self, inherited: Inherited, placement: Placement) -> Result<Started, Failure> {
         self.attempt(inherited, placement, process::spawn)

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
-use super::policy::{End, Policy, Target};
+use super::policy::{End, Policy, Stops, Target};
 use super::voice::{Fact, Voice};
 use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
@@ -69,6 +69,13 @@ pub(crate) enum Failed {
 /// How many children are reaped before the signals are looked at again, so that a flood of dying
 /// orphans does not keep a SIGTERM waiting.
 const REAPED_AT_ONCE: usize = 256;
+
+/// How many signals are read before the children are looked at again, so that a flood of signals does
+/// not keep the end of the command from being seen.
+const READ_AT_ONCE: usize = 256;
+
+/// How many signals are kept for the command while a step runs.
+const KEPT: usize = 1024;
 
 /// How a child ended, and what the init was told meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -207,26 +214,83 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         stage: Stage,
     ) -> Result<Ended, Failed> {
-        let own = policy.group == Group::Own;
+        let group = self.group(policy.group);
         let terminal = self
             .terminal
-            .filter(|terminal| own && terminal.foreground() == Some(ids::process_group()));
-        let placement = Placement { group: policy.group, foreground: terminal };
-        let started = program.spawn(self.inherited, placement).map_err(Failed::Start)?;
+            .filter(|terminal| terminal.foreground() == Some(ids::process_group()))
+            .filter(|_| group == Group::Own);
+        let placement = Placement { group, foreground: terminal };
+        let started = match program.spawn(self.inherited, placement) {
+            Ok(started) => started,
+            Err(failure) => {
+                if let Some(terminal) = terminal {
+                    terminal.set_foreground(ids::process_group());
+                }
+                return Err(Failed::Start(failure));
+            }
+        };
+        let before = self.be_allowed_to_signal(started.pid, program.uid());
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
         self.voice.tell(Fact::Started { program, pid: child, session });
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.stay(child, program, policy).map_err(Failed::System)?;
-        // A process group that is gone would keep the terminal from whoever started us.
-        if let Some(terminal) = self.terminal {
-            if terminal.foreground() == Some(child) {
-                terminal.set_foreground(ids::process_group());
+        let policy = Policy { group, ..*policy };
+        let ended = self.stay(child, program, &policy, stage).map_err(Failed::System)?;
+        let at_end = self.foreground(child);
+        self.take_terminal_back(child);
+        if let Some(uid) = before {
+            ids::set_real_user(uid);
+        }
+        match ended.status.signal() {
+            // The terminal's key was for the whole job: a script that started us is to end as well,
+            // and does if it had the signal and sees that we died of it.
+            Some(signal @ (Signal::INT | Signal::QUIT))
+                if stage == Stage::Command
+                    && policy.stops == Stops::WithTheChild
+                    && self.pid != 1
+                    && at_end == Foreground::Child =>
+            {
+                signal::die_with_group(signal);
             }
+            _ => {}
         }
         Ok(ended)
+    }
+
+    /// The process group for the child. Where our own is outside of our PID namespace, as under
+    /// `unshare --pid` in a terminal, the terminal cannot be handed to another and taken back, and a
+    /// group in the background would be stopped by its first read: the child stays in ours.
+    fn group(&self, wanted: Group) -> Group {
+        match self.terminal {
+            Some(_) if wanted == Group::Own && ids::process_group() == 0 => Group::Inherited,
+            _ => wanted,
+        }
+    }
+
+    /// Without CAP_KILL root may not signal another user's process, unless its real uid is that
+    /// user's too (kill(2)). Returns the one before, where it was changed.
+    fn be_allowed_to_signal(&self, child: i32, uid: Option<u32>) -> Option<u32> {
+        let uid = uid?;
+        if !signal::is_denied(child) {
+            return None;
+        }
+        let [before, ..] = ids::user_ids();
+        if !ids::set_real_user(uid) || signal::is_denied(child) {
+            self.voice.tell(Fact::Deaf { pid: child });
+        }
+        Some(before)
+    }
+
+    /// A process group that is gone would keep the terminal from whoever started us, and from the
+    /// step that comes next.
+    fn take_terminal_back(&self, child: i32) {
+        let Some(terminal) = self.terminal else { return };
+        let Some(group) = terminal.foreground() else { return };
+        if group == child || signal::is_gone(signal::Target::Group(group)) {
+            terminal.set_foreground(ids::process_group());
+        }
     }
 
     /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
@@ -243,8 +307,7 @@ impl<'v> Supervisor<'v> {
             for signal in ENDING {
                 signal::set_disposition(signal, Disposition::Default);
             }
-            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
-            // and a closed pipe or a full disk is an error to report.
+            // A closed pipe or a full disk is an error to report.
             let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
             signal::set_mask(SignalSet::ALL.without(&heard));
             work()
@@ -252,21 +315,29 @@ impl<'v> Supervisor<'v> {
         .map_err(system("cannot fork"))?;
         let name = OsStr::new(name);
         self.voice.tell(Fact::Started { program: name, pid: child, session: None });
-        self.stay(child, name, &Policy::ours(Target::Child))
+        let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
+        self.stay(child, name, &policy, Stage::Step)
     }
 
     /// Watches a child until it has ended.
-    fn stay(&mut self, child: i32, program: &OsStr, policy: &Policy) -> Result<Ended, Error> {
-        let began = Instant::now();
-        let ended = self.watch(Some(child), policy)?;
-        self.voice.tell(Fact::Ended { program, status: ended.status, after: began.elapsed() });
+    fn stay(
+        &mut self,
+        child: i32,
+        program: &OsStr,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Error> {
+        let began = self.voice.wants_times().then(Instant::now);
+        let ended = self.watch(Some(child), policy, stage)?;
+        let after = began.map(|began| began.elapsed()).unwrap_or_default();
+        self.voice.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
     }
 
     /// Has no child of its own, and reaps orphans until it is told to end.
     pub fn pause(&mut self) -> Result<Ended, Error> {
         self.let_go();
-        self.watch(None, &Policy::ours(Target::Child))
+        self.watch(None, &Policy::ours(Target::Child), Stage::Command)
     }
 
     /// What is not needed while the command runs must not be kept busy: the working directory
@@ -276,13 +347,42 @@ impl<'v> Supervisor<'v> {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: Option<i32>, policy: &Policy) -> Result<Ended, Error> {
-        let main = child.map_or(Main::Nothing, |_| Main::Child);
-        let role = Role { pid1: self.pid == 1, pid: self.pid, main, swallow: self.swallow };
+    fn watch(&mut self, child: Option<i32>, policy: &Policy, stage: Stage) -> Result<Ended, Error> {
+        let mut later = VecDeque::new();
+        let ended = self.attend(child, policy, stage, &mut later);
+        self.held.append(&mut later);
+        ended
+    }
+
+    fn attend(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        stage: Stage,
+        later: &mut VecDeque<Received>,
+    ) -> Result<Ended, Error> {
+        let role = Role {
+            pid1: self.pid == 1,
+            pid: self.pid,
+            main: child.map_or(Main::Nothing, |_| Main::Child),
+            shares_group: policy.group == Group::Inherited && policy.stops == Stops::WithTheChild,
+            swallow: self.swallow,
+        };
         let mut machine = Machine::new(role, *policy);
         let mut asked_to_end = None;
         loop {
-            while let Some(received) = self.next_signal()? {
+            let mut quiet = false;
+            for _ in 0..READ_AT_ONCE {
+                let Some(received) = self.next_signal()? else {
+                    quiet = true;
+                    break;
+                };
+                if stage == Stage::Step && is_for_the_command(received.signal) {
+                    if later.len() < KEPT {
+                        later.push_back(received);
+                    }
+                    continue;
+                }
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                 }
@@ -324,7 +424,7 @@ impl<'v> Supervisor<'v> {
             if let Some(ended) = ended {
                 return Ok(ended);
             }
-            if !more {
+            if quiet && !more {
                 let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
                 let _ = poll(&mut ready, PollTimeout::NONE);
@@ -470,6 +570,13 @@ impl Subreaper {
 
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+
+/// What a step has nothing to do with, and would die of: a USR1, a realtime signal.
+fn is_for_the_command(signal: Signal) -> bool {
+    let for_the_step =
+        [Signal::CHLD, Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::TTOU, Signal::WINCH];
+    !asks_to_end(signal) && !for_the_step.contains(&signal)
+}
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)

@@ -28,6 +28,14 @@ pub fn user_ids() -> [uid_t; 3] {
     ids
 }
 
+/// Makes `uid` the real user id alone, and leaves the others as they are; whether that was allowed.
+pub fn set_real_user(uid: uid_t) -> bool {
+    let unchanged = uid_t::MAX;
+    // SAFETY: three integers.
+    let result = unsafe { libc::syscall(libc::SYS_setresuid, uid, unchanged, unchanged) };
+    result == 0
+}
+
 /// Real, effective and saved group ids.
 pub fn group_ids() -> [gid_t; 3] {
     let mut ids = [0; 3];

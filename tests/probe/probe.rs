@@ -11,11 +11,12 @@
 //! probe crowd COUNT       leaves COUNT orphans, prints `crowd`; at USR1 they all end; waits for TERM
 //! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
 //! probe close FD [LAST]   closes FD, then as `heir`
-//! probe leave [LAST]      leaves its process group for another one, then as `heir`
+//! probe leave [LAST]      leaves its process group for another one, then as `signals`
 //! probe give              gives the terminal's foreground to a child that stays, and exits 0
 //! probe unmount DIR       `ready`; when a line comes, unmounts DIR and prints `unmounted` or errno
 //! probe args …            each argument as hexadecimal digits
 //! probe variable NAME     its value as hexadecimal digits, or `unset`
+//! probe pip …             what it was called with, in a line, and exit 0: an installer of nothing
 //! probe regain            tries every way back to root, and prints `no way back` or the way
 //! ```
 //!
@@ -62,6 +63,7 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
         }
         Some("leave") => {
             leave();
+            block_all();
             receive(number(2).unwrap_or(libc::SIGTERM))
         }
         Some("give") => give(),
@@ -79,6 +81,10 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             } else {
                 say(&hex(unsafe { CStr::from_ptr(value) }));
             }
+            0
+        }
+        Some("pip") => {
+            say(&args[1..].join(" "));
             0
         }
         Some("regain") => regain(),

@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use super::probe::Reason;
 use super::target::Url;
 
-/// The most that is read of an answer: of its head, and of a body that is searched.
-const MOST: usize = 1 << 20;
+/// The most that is read of a head.
+const LONGEST_HEAD: usize = 64 << 10;
+
+/// The most that is read of a body that is searched.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// What is sent along, and what counts as a good answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,7 +188,7 @@ impl Connection {
             }
         };
         self.received.extend(buffer.iter().take(count));
-        if self.received.len() > MOST { Err(Reason::TooLong) } else { Ok(count) }
+        Ok(count)
     }
 
     /// The status code of the next head, which is taken from what was received.
@@ -201,6 +204,9 @@ impl Connection {
                 }
                 Ok(httparse::Status::Partial) => {}
                 Err(_) => return Err(Reason::NotHttp),
+            }
+            if self.received.len() > LONGEST_HEAD {
+                return Err(Reason::TooLong);
             }
             if self.receive()? == 0 {
                 return Err(match self.received.is_empty() {
@@ -220,10 +226,8 @@ impl Connection {
             if has(&self.received, text) || has(&unchunked(&self.received), text) {
                 return Ok(());
             }
-            match self.receive() {
-                Ok(0) | Err(Reason::TooLong) => return Err(Reason::Contains),
-                Ok(_) => {}
-                Err(reason) => return Err(reason),
+            if self.received.len() > LONGEST_BODY || self.receive()? == 0 {
+                return Err(Reason::Contains);
             }
         }
     }
