@@ -53,6 +53,8 @@ pub struct Case {
     pub name: String,
     pub tool: &'static str,
     pub against: Against,
+    /// Only root can do it.
+    pub root: bool,
     pub observe: Observe,
 }
 
@@ -65,7 +67,7 @@ pub fn case(
     observe: impl Fn(&Tool) -> String + Send + Sync + 'static,
 ) -> Case {
     let name = format!("{tool}: {}", name.into());
-    Case { name, tool, against: Against::Original(tool), observe: Box::new(observe) }
+    Case { name, tool, against: Against::Original(tool), root: false, observe: Box::new(observe) }
 }
 
 /// A case for one whose behaviour is only described.

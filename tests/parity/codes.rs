@@ -1,6 +1,6 @@
 //! Exit codes: the child's own, by which signal it died, and those of what cannot be executed.
 
-use crate::case::{Against, Case, Tool, all, case, exit};
+use crate::case::{Against, Case, Tool, all, case};
 use crate::support::Scratch;
 
 /// The ways to run a command with one of the inits.
@@ -98,6 +98,5 @@ fn not_executable(name: &'static str, options: &'static [&'static str]) -> Vec<C
 }
 
 fn outcome(tool: &Tool, output: &crate::support::Output) -> String {
-    let _ = exit;
     crate::messages::anonymous(&all(tool, output))
 }

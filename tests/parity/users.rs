@@ -2,7 +2,7 @@
 //! that change the user.
 
 use crate::case::{Against, Case, Tool, all, case, exit};
-use crate::support::{self, Output, Scratch, kernel};
+use crate::support::{self, Output, Scratch};
 
 const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/bash
@@ -84,10 +84,6 @@ const SPECS: [&str; 43] = [
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    if !kernel::is_root() {
-        println!("the cases of users are left out: only root can become anybody");
-        return cases;
-    }
     for spec in SPECS {
         for name in ["gosu", "su-exec", "pysu"] {
             cases.push(like_gosu(name, format!("{spec:?}"), move |tool, scratch| {
@@ -164,6 +160,9 @@ pub fn cases() -> Vec<Case> {
         let run = |value| exit(support::program(&file, &["0", "true"]).env(variable, value).output().exit);
         format!("{}, {}", run(said), run("1"))
     }));
+    for case in &mut cases {
+        case.root = true;
+    }
     cases
 }
 
