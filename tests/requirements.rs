@@ -203,8 +203,8 @@ fn term_reaches_the_installer_and_its_children_and_the_boot_ends() {
         };
         let mut run = stage.pydexec(&[], &["exit", "0"]).start();
         run.says("ready");
+        // Nothing to do with an installer, and deadly to a real one.
         run.signal(libc::SIGUSR1);
-        run.says("signal 10");
         run.signal(signal);
         run.says(&format!("signal {signal}"));
         assert_eq!(run.line(), None, "the command did not run");
@@ -262,13 +262,13 @@ fn orphans_of_the_installer_are_reaped_while_it_runs() {
     if !able(Need::Namespaces) {
         return;
     }
-    let stage = Stage::new("exec \"$PROBE\" crowd 200");
+    let stage = Stage::new("exec \"$PROBE\" crowd 200 28");
     let mut run = stage.pydexec(&[], &["exit", "0"]).start();
     run.says("crowd");
     run.says("ready");
     assert_eq!(run.process.children().len(), 201);
-    run.signal(libc::SIGUSR1);
-    run.says("signal 10");
+    run.signal(libc::SIGWINCH);
+    run.says("signal 28");
     run.says("ready");
     eventually("only the installer is left", || run.table().len() == 2);
     run.signal(libc::SIGTERM);

@@ -89,6 +89,11 @@ fn denied(file: &Path, errno: Errno, depth: usize) -> NotExecutable {
                 mode: metadata.permissions().mode() & 0o7777,
             }
         }
+        // It may be the interpreter that cannot be run.
+        Ok(_) if depth < MAX_DEPTH => match shebang(&head(file)).map(PathBuf::from) {
+            Some(interpreter) => denied(&interpreter, errno, depth + 1),
+            None => NotExecutable::Kernel(errno.into()),
+        },
         _ => NotExecutable::Kernel(errno.into()),
     }
 }

@@ -170,8 +170,8 @@ impl<'a> Prepared<'a> {
         OsStr::from_bytes(self.name.to_bytes())
     }
 
-    /// The user that it will run as, if it changes.
-    pub fn uid(&self) -> Option<u32> {
+    /// The user that it will run as; `None` leaves that of the caller.
+    pub fn user(&self) -> Option<u32> {
         self.credentials.map(Credentials::uid)
     }
 

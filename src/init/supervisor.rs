@@ -31,6 +31,8 @@ pub(crate) struct Supervisor<'v> {
     held: VecDeque<Received>,
     inherited: Inherited,
     terminal: Option<Terminal>,
+    /// Whom the child was started as, if not as us.
+    user: Option<u32>,
     pid: i32,
     subreaper: Subreaper,
     /// See [`let_go_of_terminal`](Self::let_go_of_terminal).
@@ -47,6 +49,8 @@ pub(crate) enum Stage {
     Step,
     /// The command: from here on this process only waits.
     Command,
+    /// A command of the library's, whose host goes on after it.
+    Hosted,
 }
 
 /// Whether orphans among its descendants come to this process even when it is not PID 1.
@@ -151,6 +155,7 @@ impl<'v> Supervisor<'v> {
             held: VecDeque::new(),
             inherited,
             terminal: Terminal::find(),
+            user: None,
             pid,
             subreaper,
             swallow: SignalSet::NONE,
@@ -229,7 +234,7 @@ impl<'v> Supervisor<'v> {
                 return Err(Failed::Start(failure));
             }
         };
-        let before = self.be_allowed_to_signal(started.pid, program.uid());
+        self.user = program.user();
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
         self.voice.tell(Fact::Started { program, pid: child, session });
@@ -240,9 +245,6 @@ impl<'v> Supervisor<'v> {
         let ended = self.stay(child, program, &policy, stage).map_err(Failed::System)?;
         let at_end = self.foreground(child);
         self.take_terminal_back(child);
-        if let Some(uid) = before {
-            ids::set_real_user(uid);
-        }
         match ended.status.signal() {
             // The terminal's key was for the whole job: a script that started us is to end as well,
             // and does if it had the signal and sees that we died of it.
@@ -267,20 +269,6 @@ impl<'v> Supervisor<'v> {
             Some(_) if wanted == Group::Own && ids::process_group() == 0 => Group::Inherited,
             _ => wanted,
         }
-    }
-
-    /// Without CAP_KILL root may not signal another user's process, unless its real uid is that
-    /// user's too (kill(2)). Returns the one before, where it was changed.
-    fn be_allowed_to_signal(&self, child: i32, uid: Option<u32>) -> Option<u32> {
-        let uid = uid?;
-        if !signal::is_denied(child) {
-            return None;
-        }
-        let [before, ..] = ids::user_ids();
-        if !ids::set_real_user(uid) || signal::is_denied(child) {
-            self.voice.tell(Fact::Deaf { pid: child });
-        }
-        Some(before)
     }
 
     /// A process group that is gone would keep the terminal from whoever started us, and from the
@@ -313,6 +301,7 @@ impl<'v> Supervisor<'v> {
             work()
         })
         .map_err(system("cannot fork"))?;
+        self.user = None;
         let name = OsStr::new(name);
         self.voice.tell(Fact::Started { program: name, pid: child, session: None });
         let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
@@ -472,20 +461,20 @@ impl<'v> Supervisor<'v> {
                 if signal != cause {
                     self.voice.tell(Fact::Rewritten { from: cause, to: signal });
                 }
-                forward(received, child, target);
+                self.forward(received, child, target);
                 self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Withhold(signal) => self.voice.tell(Fact::Withheld(signal)),
             Action::Swallow(signal) => self.voice.tell(Fact::Swallowed(signal)),
             Action::SendToGroup(signal) => {
                 // An error means that nobody is left in it.
-                let _ = signal::send(signal::Target::Group(child), signal);
+                let _ = self.send(signal::Target::Group(child), signal);
                 self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
-                let _ = signal::send(signal::Target::Group(child), Signal::CONT);
+                let _ = self.send(signal::Target::Group(child), Signal::CONT);
                 if ids::process_group_of(child) != Some(child) {
-                    let _ = signal::send(signal::Target::Process(child), Signal::CONT);
+                    let _ = self.send(signal::Target::Process(child), Signal::CONT);
                 }
             }
             Action::HandForeground => {
@@ -508,6 +497,39 @@ impl<'v> Supervisor<'v> {
             }
             // `act`'s own.
             Action::End(_) => {}
+        }
+    }
+
+    fn forward(&self, received: Received, child: i32, target: Target) {
+        let signal = received.signal;
+        let process = signal::Target::Process(child);
+        let result = match (target, received.value) {
+            (Target::Child, Some(value)) => self
+                .permitted(|| signal::queue(child, signal, value))
+                // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
+                .or_else(|_| self.send(process, signal)),
+            (Target::Child, None) => self.send(process, signal),
+            // The child may have left its group by setsid, and taken it out of being with it.
+            (Target::Group, _) => self
+                .send(signal::Target::Group(child), signal)
+                .or_else(|_| self.send(process, signal)),
+        };
+        // Any other error means that the child is gone, which the next look at our children tells.
+        if result == Err(Errno::EPERM) {
+            self.voice.tell(Fact::Deaf { pid: child });
+        }
+    }
+
+    fn send(&self, target: signal::Target, signal: Signal) -> Result<(), Errno> {
+        self.permitted(|| signal::send(target, signal))
+    }
+
+    /// Signals to another user's process take CAP_KILL (kill(2)). A container that was given the
+    /// capabilities to change the user and no other lacks it: then we send as that user.
+    fn permitted(&self, send: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        match (send(), self.user) {
+            (Err(Errno::EPERM), Some(user)) => ids::with_real_user(user, send)?,
+            (result, _) => result,
         }
     }
 }
@@ -580,21 +602,6 @@ fn is_for_the_command(signal: Signal) -> bool {
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
-}
-
-fn forward(received: Received, child: i32, target: Target) {
-    let signal = received.signal;
-    let process = signal::Target::Process(child);
-    // An error means that the child is gone, which the next look at our children tells.
-    let _ = match (target, received.value) {
-        (Target::Child, Some(value)) => signal::queue(child, signal, value)
-            // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
-            .or_else(|_| signal::send(process, signal)),
-        (Target::Child, None) => signal::send(process, signal),
-        // The child may have left its group by setsid, and taken it out of being with it.
-        (Target::Group, _) => signal::send(signal::Target::Group(child), signal)
-            .or_else(|_| signal::send(process, signal)),
-    };
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

@@ -28,12 +28,22 @@ pub fn user_ids() -> [uid_t; 3] {
     ids
 }
 
-/// Makes `uid` the real user id alone, and leaves the others as they are; whether that was allowed.
-pub fn set_real_user(uid: uid_t) -> bool {
-    let unchanged = uid_t::MAX;
-    // SAFETY: three integers.
-    let result = unsafe { libc::syscall(libc::SYS_setresuid, uid, unchanged, unchanged) };
-    result == 0
+/// Does `act` with `user` as this thread's real user id.
+///
+/// The effective one stays, and with it every capability (capabilities(7)). The way back takes none
+/// where the real id was the effective or the saved one.
+pub fn with_real_user<T>(user: uid_t, act: impl FnOnce() -> T) -> Result<T, Errno> {
+    let [before, _, _] = user_ids();
+    set_real_user(user)?;
+    let result = act();
+    set_real_user(before)?;
+    Ok(result)
+}
+
+fn set_real_user(user: uid_t) -> Result<(), Errno> {
+    const UNCHANGED: uid_t = uid_t::MAX;
+    // SAFETY: takes three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, user, UNCHANGED, UNCHANGED) }).map(drop)
 }
 
 /// Real, effective and saved group ids.

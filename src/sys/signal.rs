@@ -330,12 +330,6 @@ pub fn send(target: Target, signal: Signal) -> Result<(), Errno> {
     check(c_long::from(unsafe { libc::kill(target.pid(), signal.number()) })).map(drop)
 }
 
-/// Whether this process may not signal that one.
-pub fn is_denied(pid: pid_t) -> bool {
-    // SAFETY: kill takes two integers, and signal 0 is none.
-    check(c_long::from(unsafe { libc::kill(pid, 0) })) == Err(Errno::EPERM)
-}
-
 /// Whether nobody is left there, a zombie being somebody.
 pub fn is_gone(target: Target) -> bool {
     // SAFETY: kill takes two integers, and signal 0 is none.
