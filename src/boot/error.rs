@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use super::duration;
+use super::own::OwnError;
+use super::template::TemplateError;
 use super::wait::{TargetError, Unanswered};
 use crate::error::{Error, reason};
 
@@ -32,6 +34,12 @@ pub(crate) enum BootError {
     Targets(Vec<TargetError>),
     #[error("{}", lines(.0))]
     Unanswered(Vec<Unanswered>),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    #[error("--template {text:?} is not SRC:DEST")]
+    TemplateOption { text: String },
     #[error("{option} {text:?} is no duration")]
     Duration { option: String, text: String },
     /// An error of a step that was done in a child.
@@ -53,6 +61,8 @@ impl BootError {
         match self {
             Self::Command(error) => error.exit_code(),
             Self::InstallFailed { code, .. } => *code,
+            Self::Template(error) => error.exit_code(),
+            Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
             Self::Unanswered(_) => 124,
@@ -63,6 +73,7 @@ impl BootError {
             | Self::EnvFile { .. }
             | Self::EnvFileLine { .. }
             | Self::Targets(_)
+            | Self::TemplateOption { .. }
             | Self::Duration { .. } => 2,
         }
     }
@@ -99,6 +110,11 @@ impl BootError {
             }
             Self::NoPython { .. } => {
                 "name a command behind --, or the venv that has a python (--venv)".into()
+            }
+            Self::Template(error) => return error.hint(),
+            Self::Own(error) => return error.hint(),
+            Self::TemplateOption { .. } => {
+                "as in --template /etc/app/settings.ini.j2:/run/app/settings.ini".into()
             }
             Self::Targets(errors) => errors.first()?.hint(),
             Self::Duration { .. } => format!("a duration is {}", duration::FORMS),

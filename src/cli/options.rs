@@ -26,6 +26,8 @@ pub(super) struct Options {
     pub env_clear: bool,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
+    pub template: Vec<OsString>,
+    pub own: Vec<PathBuf>,
     pub group: bool,
     pub exec: bool,
     pub verbose: bool,
@@ -52,7 +54,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 14] = [
+const SPECS: [Spec; 16] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -142,6 +144,22 @@ const SPECS: [Spec; 14] = [
         help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
     },
     Spec {
+        long: "template",
+        short: None,
+        twin: "PYDEXEC_TEMPLATE",
+        kind: Kind::Many(b'\n'),
+        value: "SRC:DEST",
+        help: "Render this Jinja2 template, or directory of them, with the command's environment as env",
+    },
+    Spec {
+        long: "own",
+        short: None,
+        twin: "PYDEXEC_OWN",
+        kind: Kind::Many(b':'),
+        value: "PATH",
+        help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
+    },
+    Spec {
         long: "group",
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
@@ -171,8 +189,8 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env by a new line, --env-remove by a comma, --wait by blanks; a flag
-is 1 or 0.
+separated: FILEs and PATHs by :, --env and --template by a new line, --env-remove by a comma,
+--wait by blanks; a flag is 1 or 0.
 
 Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
 executable, 124 a wait that timed out, 2 a wrong option, variable, file or user, 1 anything else.";
@@ -285,6 +303,8 @@ impl Options {
             "env-clear" => self.env_clear,
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
+            "own" => !self.own.is_empty(),
+            "template" => !self.template.is_empty(),
             "group" => self.group,
             "exec" => self.exec,
             "verbose" => self.verbose,
@@ -303,6 +323,8 @@ impl Options {
             "env-remove" => self.env_remove.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
+            "template" => self.template.push(value),
+            "own" => self.own.push(value.into()),
             _ => {}
         }
     }
