@@ -607,3 +607,28 @@ fn templates_are_written_with_mode_and_owner_before_the_steps() {
     refuses(&place.run(&[]).output(), &["template[0].src: template", "in.j2:2"]);
     assert!(!place.scratch.at("other").exists());
 }
+
+#[test]
+fn the_file_in_the_readme_is_one() {
+    let readme = include_str!("../README.md");
+    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    // What only an image has.
+    let text = text.replace("app:app", "1234:1235").replace("\"/app\"", "\"/\"");
+    let place = Place::new(&text);
+    for name in ["python", "gunicorn", "celery"] {
+        place.scratch.executable(name, "#!/bin/sh\n");
+    }
+    let check = |words: &[&str]| {
+        let output = place.check(words).env("DB_PASSWORD", "hunter2");
+        output.env("PATH", format!("{}:/usr/bin:/bin", place.scratch.path().display())).output()
+    };
+    let output = check(&["--reload"]);
+    assert_eq!((output.exit, output.stderr.as_str()), (Exit::Code(0), ""), "{output:?}");
+    for part in ["tcp://db:5432", "/data", "migrate --noinput", "--bind=0.0.0.0:8080", "--reload"] {
+        assert!(output.stdout.contains(part), "no {part:?} in {}", output.stdout);
+    }
+    assert!(!output.stdout.contains("hunter2"));
+    let output = check(&["worker"]);
+    assert!(output.stdout.contains("celery -A app worker"), "{output:?}");
+    assert!(!output.stdout.contains("migrate"), "{output:?}");
+}
