@@ -196,6 +196,10 @@ pub fn cases() -> Vec<Case> {
             seen.lines().map(example).collect::<Vec<_>>().join("\n")
         }));
     }
+    // Whoever else runs it hears that he may not, before anything is looked for.
+    for case in cases.iter_mut().filter(|case| case.tool == "gosu") {
+        case.root = true;
+    }
     cases
 }
 
