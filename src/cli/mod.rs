@@ -13,6 +13,7 @@ mod init;
 mod inline;
 mod links;
 mod options;
+mod plain;
 mod print;
 mod run;
 mod su;
