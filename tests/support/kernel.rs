@@ -547,6 +547,15 @@ pub fn readable(fd: RawFd, milliseconds: c_int) -> bool {
     unsafe { libc::poll(&mut poll, 1, milliseconds) > 0 }
 }
 
+/// Waits until one of them can be read, or is at its end; the first that can.
+pub fn first_readable(fds: &[RawFd], milliseconds: c_int) -> Option<usize> {
+    let poll = |fd: &RawFd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 };
+    let mut polls: Vec<libc::pollfd> = fds.iter().map(poll).collect();
+    // SAFETY: a pointer to as many structures as we say.
+    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, milliseconds) };
+    polls.iter().position(|poll| poll.revents != 0)
+}
+
 /// mkfifo(3).
 pub fn make_fifo(file: &Path) -> io::Result<()> {
     let name = CString::new(file.as_os_str().as_bytes())?;
