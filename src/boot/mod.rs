@@ -23,7 +23,7 @@ use crate::sys::signal::Signal;
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use own::{Own, OwnError, Owner};
-pub(crate) use requirements::Requirements;
+pub(crate) use requirements::{Requirements, USUAL_FILE as USUAL_REQUIREMENTS};
 pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
 pub(crate) use wait::Wait;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::options::{Options, Parsed, print};
+use super::plain;
 use super::wait::{parse_duration, targets};
 use crate::boot::{
     Boot, BootError, EnvFile, Own, OwnError, Owner, Requirements, Run, Template, Venv, Wait,
@@ -16,6 +17,9 @@ use crate::log::Log;
 use crate::sys::Args;
 
 pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
+    if let Some(code) = plain::run(args, start)? {
+        return Ok(code);
+    }
     let environment = Environment::current();
     let options = match Options::read(args.from(1), &environment)? {
         Parsed::Options(options) => options,

@@ -12,6 +12,7 @@ mod health;
 mod init;
 mod links;
 mod options;
+mod plain;
 mod print;
 mod su;
 mod tini;

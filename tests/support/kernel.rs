@@ -599,10 +599,13 @@ pub fn queue(pid: pid_t, signal: c_int, value: usize) -> bool {
     unsafe { libc::sigqueue(pid, signal, value) == 0 }
 }
 
-/// Whether this process has all the power that root has here.
+/// Whether this process has all the power that root has: not only that of a user namespace, in which
+/// most users do not exist.
 pub fn is_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let every = map.split_whitespace().eq(["0", "0", "4294967295"]);
     // SAFETY: takes nothing.
-    unsafe { libc::geteuid() == 0 }
+    every && unsafe { libc::geteuid() == 0 }
 }
 
 /// One stop of a traced process.
