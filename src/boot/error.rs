@@ -1,5 +1,6 @@
 //! What keeps a boot from reaching its command.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -28,6 +29,10 @@ pub(crate) enum BootError {
     EnvFile { file: PathBuf, source: io::Error },
     #[error("{}:{line}: {why}", file.display())]
     EnvFileLine { file: PathBuf, line: usize, why: String },
+    #[error("step {program:?} failed with exit code {code}")]
+    StepFailed { program: OsString, code: u8 },
+    #[error("step {program:?} did not end within {timeout}")]
+    StepTimedOut { program: OsString, timeout: String },
     #[error("cannot start a Python prompt: neither python nor python3 is in PATH ({path})")]
     NoPython { path: String },
     #[error("{}", lines(.0))]
@@ -60,12 +65,12 @@ impl BootError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Command(error) => error.exit_code(),
-            Self::InstallFailed { code, .. } => *code,
+            Self::InstallFailed { code, .. } | Self::StepFailed { code, .. } => *code,
             Self::Template(error) => error.exit_code(),
             Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
-            Self::Unanswered(_) => 124,
+            Self::StepTimedOut { .. } | Self::Unanswered(_) => 124,
             Self::NoPython { .. } | Self::NoInstaller { .. } => 127,
             Self::RequirementsFile { .. }
             | Self::RequirementsDirectory { .. }
@@ -101,6 +106,11 @@ impl BootError {
             }
             Self::InstallFailed { .. } => {
                 "the command was not started; the installer's own words are above".into()
+            }
+            Self::StepFailed { .. } => "the command was not started".into(),
+            Self::StepTimedOut { .. } => {
+                "give it more time (timeout), or see what it waits for; the command was not started"
+                    .into()
             }
             Self::Venv { directory, .. } => {
                 format!("make it in the image: python3 -m venv {}", directory.display())

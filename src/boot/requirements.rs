@@ -43,6 +43,17 @@ impl Requirements {
         Ok(Some(Self { files, installer, plan }))
     }
 
+    /// Takes what is installed from this directory, and asks for nothing on the network.
+    pub fn with_wheelhouse(mut self, directory: &Path) -> Self {
+        self.plan.arguments.extend(["--no-index".into(), "--find-links".into(), directory.into()]);
+        self
+    }
+
+    /// The installer's command.
+    pub fn command(&self) -> &ExecPlan {
+        &self.plan
+    }
+
     /// Installs them. `Some` is the exit code with which the boot ends here, because somebody asked
     /// the container to end meanwhile.
     pub fn install(self, supervisor: &mut Supervisor) -> Result<Option<u8>, BootError> {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
 use super::voice::{Fact, Voice};
@@ -87,6 +88,8 @@ pub(crate) struct Ended {
     pub status: Status,
     /// The last signal that asked this process to end, if there was one.
     pub asked_to_end: Option<Signal>,
+    /// Whether its time was up before it ended.
+    pub timed_out: bool,
 }
 
 /// What this process was started with, taken by the first lines of `main`.
@@ -205,8 +208,18 @@ impl<'v> Supervisor<'v> {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
+        self.run_by(plan, &Policy::ours(target), stage)
+    }
+
+    /// The same, by the rules of `policy`.
+    pub fn run_by(
+        &mut self,
+        plan: &ExecPlan,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Error> {
         let prepared = Prepared::of_plan(plan)?;
-        self.supervise(&prepared, &Policy::ours(target), stage).map_err(|failed| match failed {
+        self.supervise(&prepared, policy, stage).map_err(|failed| match failed {
             Failed::Start(failure) => launch::explain(plan, failure),
             Failed::System(error) => error,
         })
@@ -358,7 +371,8 @@ impl<'v> Supervisor<'v> {
             swallow: self.swallow,
         };
         let mut machine = Machine::new(role, *policy);
-        let mut asked_to_end = None;
+        let mut clock = Clock::new(policy.limits, Instant::now());
+        let (mut asked_to_end, mut timed_out) = (None, false);
         loop {
             let mut quiet = false;
             for _ in 0..READ_AT_ONCE {
@@ -378,9 +392,12 @@ impl<'v> Supervisor<'v> {
                 if received.signal != Signal::CHLD {
                     self.voice.tell(Fact::Received(received.signal));
                 }
+                if policy.limits != Limits::NONE {
+                    clock.hear(received.signal, Instant::now());
+                }
                 let actions = machine.on(Event::Signal(received));
                 if let Some(status) = self.act(actions, received.signal, child, policy) {
-                    return Ok(Ended { status, asked_to_end });
+                    return Ok(Ended { status, asked_to_end, timed_out });
                 }
             }
             let mut ended = None;
@@ -404,7 +421,7 @@ impl<'v> Supervisor<'v> {
                 }
                 let actions = machine.on(Event::Child(change, self.foreground(pid)));
                 if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
-                    ended = Some(Ended { status, asked_to_end });
+                    ended = Some(Ended { status, asked_to_end, timed_out });
                     if policy.end != End::Reap {
                         break;
                     }
@@ -416,9 +433,29 @@ impl<'v> Supervisor<'v> {
             if quiet && !more {
                 let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = poll(&mut ready, PollTimeout::NONE);
+                let _ = poll(&mut ready, until(clock.next()));
+            }
+            let due = clock.next().and_then(|_| clock.due(Instant::now()));
+            if let (Some(due), Some(child)) = (due, child) {
+                timed_out |= due == Due::Tell;
+                self.enforce(due, child, policy);
             }
         }
+    }
+
+    /// To the whole group: what the child has started must not outlive it.
+    fn enforce(&self, due: Due, child: i32, policy: &Policy) {
+        let signal = match due {
+            Due::Tell => policy.rewrites.of(Signal::TERM).unwrap_or(Signal::TERM),
+            Due::Kill => Signal::KILL,
+        };
+        self.voice.tell(Fact::Forwarding { signal, pid: child });
+        let group = signal::send(signal::Target::Group(child), signal);
+        if group.is_err() || ids::process_group_of(child) != Some(child) {
+            let _ = signal::send(signal::Target::Process(child), signal);
+        }
+        // A stopped one would keep what is not SIGKILL until it is continued.
+        let _ = signal::send(signal::Target::Group(child), Signal::CONT);
     }
 
     fn next_signal(&mut self) -> Result<Option<Received>, Error> {
@@ -602,6 +639,17 @@ fn is_for_the_command(signal: Signal) -> bool {
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
+}
+
+/// The time until then, rounded up: a millisecond too early would be a turn of the loop for nothing.
+fn until(next: Option<Instant>) -> PollTimeout {
+    let Some(next) = next else {
+        return PollTimeout::NONE;
+    };
+    let left = next.saturating_duration_since(Instant::now());
+    let left = i32::try_from(left.as_micros().div_ceil(1000)).ok();
+    // Longer than poll can wait: then it wakes up once in between.
+    left.and_then(|left| left.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {
