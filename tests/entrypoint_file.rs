@@ -594,11 +594,12 @@ fn templates_are_written_with_mode_and_owner_before_the_steps() {
          [[template]]\nsrc = 'HERE/in.j2'\ndest = 'HERE/other'\nuser = '0:0'\n\
          [[run]]\ncmd = 'cat HERE/new/out'\n[exec]\ncmd = ['stat', '-c', '%a %u %g', 'HERE/new/out', 'HERE/other']",
     );
-    place.scratch.file("in.j2", "name={{ env.NAME }}\n");
+    // HOME is that of the user, as for the command.
+    place.scratch.file("in.j2", "name={{ env.NAME }}{{ env.HOME }}\n");
     if !able(Need::Root) {
         return;
     }
-    prints(&place.run(&[]).output(), "name=x y\n640 1234 1235\n644 0 0\n");
+    prints(&place.run(&[]).output(), "name=x y/\n640 1234 1235\n644 0 0\n");
     let shown = place.check(&[]).output();
     assert!(shown.stdout.contains("/new/out, mode 0640, owner 1234:1235"), "{shown:?}");
     // What is not defined is told before anything is done.
