@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod duration;
 mod env_file;
 mod error;
 mod requirements;
@@ -17,7 +18,7 @@ use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
-pub(crate) use requirements::Requirements;
+pub(crate) use requirements::{Installer, Outcome, Report, Requirements, RequirementsOptions};
 pub(crate) use venv::Venv;
 
 /// How the command is run once everything is prepared.
@@ -39,15 +40,21 @@ pub(crate) struct Boot {
 
 impl Boot {
     /// Does it, and returns the exit code of this process.
-    pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
-        if self.run == Run::Exec && self.requirements.is_none() {
+    pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
+        let at_once = self.requirements.as_ref().is_none_or(Requirements::is_there);
+        if self.run == Run::Exec && at_once {
+            if let Some(exposure) = self.requirements.and_then(Requirements::exposure) {
+                exposure.apply(&mut self.command.environment);
+            }
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
         if let Some(requirements) = self.requirements {
-            if let Some(code) = requirements.install(&mut supervisor)? {
-                return Ok(code);
+            match requirements.install(&mut supervisor, log)? {
+                Outcome::Ready(None) => {}
+                Outcome::Ready(Some(exposure)) => exposure.apply(&mut self.command.environment),
+                Outcome::End(code) => return Ok(code),
             }
         }
         match self.run {

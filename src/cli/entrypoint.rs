@@ -6,7 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
 use super::options::{Options, Parsed};
-use crate::boot::{Boot, BootError, EnvFile, Requirements, Run, Venv};
+use crate::boot::{
+    Boot, BootError, EnvFile, Installer, Report, Requirements, RequirementsOptions, Run, Venv,
+    duration,
+};
 use crate::command::{Command, Environment, lookup};
 use crate::init::{Start, Target};
 use crate::log::Log;
@@ -19,7 +22,56 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
         Parsed::Text(text) => return print(&text),
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
-    Ok(lower(&options, &environment)?.run(start, log)?)
+    let requirements = requirements(&options)?;
+    let boot = lower(&options, &requirements, &environment)?;
+    if options.requirements_check {
+        let report = boot.requirements.as_ref().map_or_else(Report::nothing, Requirements::report);
+        print(&report.to_string())?;
+        return Ok(if report.is_there { 0 } else { 1 });
+    }
+    Ok(boot.run(start, log)?)
+}
+
+/// The options that are about requirements, checked.
+fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
+    let installer = match &options.installer {
+        None => None,
+        Some(name) => Some(name.to_str().and_then(Installer::named).ok_or_else(|| {
+            let why = format!("option --installer is neither uv nor pip: {name:?}");
+            Failure::usage(why, Some("leave it out for uv if it is there, else pip".into()))
+        })?),
+    };
+    let timeout = match &options.requirements_timeout {
+        None => None,
+        Some(text) => Some(text.to_str().and_then(duration::parse).ok_or_else(|| {
+            let why = format!("option --requirements-timeout is no duration: {text:?}");
+            Failure::usage(why, Some(format!("write it as {}", duration::FORMS)))
+        })?),
+    };
+    if options.project.is_none() && !options.extras.is_empty() {
+        let why = "option --extras is about a project, and there is no --project";
+        return Err(Failure::usage(why, Some("name its directory: --project DIR".into())));
+    }
+    // As a twin has it: with commas between them.
+    let extras = options.extras.iter().flat_map(|list| {
+        let list = list.to_string_lossy().into_owned();
+        let words: Vec<String> = list.split(',').map(|word| word.trim().to_owned()).collect();
+        words
+    });
+    Ok(RequirementsOptions {
+        files: options.requirements.clone(),
+        skip: options.no_requirements,
+        project: options.project.clone(),
+        extras: extras.filter(|extra| !extra.is_empty()).collect(),
+        wheelhouse: options.wheelhouse.clone(),
+        site: options.site.clone(),
+        installer,
+        install_user: options.install_user.clone(),
+        keep_cache: options.keep_cache,
+        timeout,
+        quiet: options.quiet,
+        ..RequirementsOptions::default()
+    })
 }
 
 fn print(text: &str) -> Result<u8, Failure> {
@@ -34,7 +86,11 @@ fn print(text: &str) -> Result<u8, Failure> {
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
-fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError> {
+fn lower(
+    options: &Options,
+    requirements: &RequirementsOptions,
+    environment: &Environment,
+) -> Result<Boot, BootError> {
     let mut words = options.command.iter();
     let program = words.next();
     let mut command = Command::new(program.map_or(OsStr::new("python"), OsString::as_os_str));
@@ -54,10 +110,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
-    let requirements = match options.no_requirements {
-        true => None,
-        false => Requirements::plan(&options.requirements, &plan)?,
-    };
+    let requirements = Requirements::plan(requirements, &plan)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Target::Group),

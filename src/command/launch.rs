@@ -11,7 +11,7 @@ use super::plan::ExecPlan;
 use crate::error::{Error, Switch};
 use crate::sys::ids;
 use crate::sys::process::{
-    self, Failure, Group, Handlers, Ids, NulInside, Program, Setup, Step, StringArray,
+    self, Failure, Group, Handlers, Ids, NulInside, Program, Setup, Step, StringArray, Wiring,
 };
 use crate::sys::signal::{self, Disposition, SignalSet};
 use crate::sys::tty::Terminal;
@@ -39,9 +39,12 @@ pub(crate) fn spawn(
     plan: &ExecPlan,
     inherited: Inherited,
     placement: Placement,
+    wiring: Wiring,
 ) -> Result<i32, Error> {
     let prepared = Prepared::new(plan)?;
-    prepared.attempt(inherited, placement, process::spawn).map_err(|failure| explain(plan, failure))
+    prepared
+        .attempt(inherited, placement, wiring, process::spawn)
+        .map_err(|failure| explain(plan, failure))
 }
 
 /// Replaces this process by the plan. Every signal must be blocked.
@@ -50,8 +53,9 @@ pub(crate) fn exec(plan: &ExecPlan, inherited: Inherited) -> Error {
         Ok(prepared) => prepared,
         Err(error) => return error,
     };
-    let result =
-        prepared.attempt(inherited, Placement::Here, |setup| Err::<(), _>(process::replace(setup)));
+    let result = prepared.attempt(inherited, Placement::Here, Wiring::default(), |setup| {
+        Err::<(), _>(process::replace(setup))
+    });
     match result {
         Ok(()) => Error::internal("exec returned"),
         Err(failure) => explain(plan, failure),
@@ -84,7 +88,7 @@ impl Drop for Blocked {
 
 /// Starts the plan from inside a process that is not ours alone.
 pub(crate) fn spawn_from_library(plan: &ExecPlan, blocked: &Blocked) -> Result<i32, Error> {
-    spawn(plan, blocked.inherited(), Placement::Here)
+    spawn(plan, blocked.inherited(), Placement::Here, Wiring::default())
 }
 
 /// Replaces a process that is not ours alone.
@@ -138,6 +142,7 @@ impl<'a> Prepared<'a> {
         &self,
         inherited: Inherited,
         placement: Placement,
+        wiring: Wiring,
         start: impl Fn(&Setup<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (group, foreground) = match placement {
@@ -160,6 +165,7 @@ impl<'a> Prepared<'a> {
             workdir: self.workdir.as_deref(),
             group,
             foreground,
+            wiring,
             mask: inherited.mask,
             sigchld: inherited.sigchld,
             handlers: inherited.handlers,
@@ -211,7 +217,7 @@ fn explain(plan: &ExecPlan, failure: Failure) -> Error {
     };
     let id = |get: fn(&Credentials) -> u32| plan.credentials.as_ref().map_or(0, get);
     match failure.step {
-        Step::Clone | Step::Setpgid => {
+        Step::Clone | Step::Setpgid | Step::Descriptors => {
             Error::Start { program: plan.program.clone(), source: errno.into() }
         }
         Step::Setgroups => switch(Switch::Groups),

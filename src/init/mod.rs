@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod capture;
 mod machine;
 mod supervisor;
 
+pub(crate) use capture::Capture;
 pub(crate) use machine::Target;
 pub(crate) use supervisor::{Stage, Start, Supervisor, exec};

@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::capture::Capture;
 use super::machine::{Action, Event, Foreground, Machine, Role, Target};
 use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement};
 use crate::error::Error;
 use crate::log::Log;
-use crate::sys::process::{self, Handlers, Status};
+use crate::sys::process::{self, Handlers, Status, Wiring};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
 use crate::sys::tty::Terminal;
 use crate::sys::{fd, ids};
@@ -137,13 +138,14 @@ impl Supervisor {
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
         let terminal =
             self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
-        let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal))?;
+        let placement = Placement::OwnGroup(terminal);
+        let child = launch::spawn(plan, self.inherited, placement, Wiring::default())?;
         self.log.step(|| format!("started {:?} with pid {child}", plan.program()));
         let began = Instant::now();
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.watch(child, target)?;
+        let ended = self.watch(child, target, Watch::default())?;
         self.log.step(|| {
             let (code, seconds) = (ended.status.code(), began.elapsed().as_secs_f64());
             format!("{:?} ended with {code} after {seconds:.3} s", plan.program())
@@ -157,6 +159,48 @@ impl Supervisor {
         Ok(ended)
     }
 
+    /// Starts `plan` as a step whose output is kept back, and stays until it has ended.
+    ///
+    /// Its group gets the signals, and once it is asked to end it has but a moment: the engine
+    /// that stops the container waits. `keep` is a descriptor that it inherits.
+    pub fn run_captured(
+        &mut self,
+        plan: &ExecPlan,
+        capture: Option<&mut Capture>,
+        keep: Option<BorrowedFd<'_>>,
+    ) -> Result<Ended, Error> {
+        let terminal =
+            self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
+        let wiring = Wiring {
+            output: capture.as_ref().and_then(|capture| capture.descriptor()),
+            keep: keep.map(|keep| keep.as_raw_fd()),
+        };
+        let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal), wiring)?;
+        self.log.step(|| format!("started {:?} with pid {child}", plan.program()));
+        let watch = Watch { capture, grace: Some(GRACE) };
+        let ended = self.watch(child, Target::Group, watch)?;
+        if let Some(terminal) = self.terminal {
+            if terminal.foreground() == Some(child) {
+                terminal.set_foreground(ids::process_group());
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
+    /// what is returned is the signal that asks this process to end, if there is one.
+    pub fn pause(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
+        let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut ready, timeout);
+        for _ in 0..REAPED_AT_ONCE {
+            if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
+                break;
+            }
+        }
+        self.asked_to_end()
+    }
+
     /// What is not needed while the command runs must not be kept busy: the working directory
     /// could not be unmounted, and a pipe that we hold open never ends for its reader.
     fn let_go(&self) {
@@ -164,13 +208,17 @@ impl Supervisor {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: i32, target: Target) -> Result<Ended, Error> {
+    fn watch(&mut self, child: i32, target: Target, mut watch: Watch<'_>) -> Result<Ended, Error> {
+        let mut last_moment: Option<Instant> = None;
         let mut machine = Machine::new(Role { pid1: self.pid == 1, pid: self.pid, target });
         let mut asked_to_end = None;
         loop {
             while let Some(received) = self.next_signal()? {
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
+                    if let Some(grace) = watch.grace.take() {
+                        last_moment = Instant::now().checked_add(grace);
+                    }
                 }
                 for action in machine.on(Event::Signal(received)).into_iter().flatten() {
                     self.act(action, child, target);
@@ -190,15 +238,47 @@ impl Supervisor {
                 let event = Event::Child(change, self.foreground(child));
                 for action in machine.on(event).into_iter().flatten() {
                     if let Action::End(status) = action {
+                        if let Some(capture) = &mut watch.capture {
+                            capture.read();
+                        }
                         return Ok(Ended { status, asked_to_end });
                     }
                     self.act(action, child, target);
                 }
             }
-            if !more {
-                let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-                // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = poll(&mut ready, PollTimeout::NONE);
+            if more {
+                continue;
+            }
+            let timeout = match last_moment {
+                None => PollTimeout::NONE,
+                Some(moment) => {
+                    let left = moment.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        last_moment = None;
+                        self.log.step(|| format!("killing the group of {child}"));
+                        let _ = signal::send(signal::Target::Group(child), Signal::KILL);
+                        let _ = signal::send(signal::Target::Process(child), Signal::KILL);
+                    }
+                    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+                }
+            };
+            // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
+            let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+            match &mut watch.capture {
+                None => {
+                    let _ = poll(&mut [signals], timeout);
+                }
+                Some(capture) => {
+                    let output = capture.reader();
+                    let _ = match output {
+                        Some(output) => {
+                            let output = PollFd::new(output, PollFlags::POLLIN);
+                            poll(&mut [signals, output], timeout)
+                        }
+                        None => poll(&mut [signals], timeout),
+                    };
+                    capture.read();
+                }
             }
         }
     }
@@ -246,6 +326,18 @@ impl Supervisor {
         }
     }
 }
+
+/// How a child is watched, apart from its signals.
+#[derive(Default)]
+struct Watch<'a> {
+    /// Reads its output.
+    capture: Option<&'a mut Capture>,
+    /// How long it may take to end once it was asked to; for ever without.
+    grace: Option<Duration>,
+}
+
+/// How long a step may take to end: its container is to be gone within a second.
+const GRACE: Duration = Duration::from_millis(700);
 
 impl Drop for Supervisor {
     /// A process that is not ours alone goes on as it was.
