@@ -264,7 +264,7 @@ impl Options {
             }
         };
         options.take_twins(environment)?;
-        Ok(Parsed::Options(options))
+        Ok(Parsed::Options(Box::new(options)))
     }
 
     /// The names of all twins: the command does not get to see them.
@@ -399,7 +399,7 @@ impl Options {
 /// What the command line asks for.
 #[derive(Debug)]
 pub(super) enum Parsed {
-    Options(Options),
+    Options(Box<Options>),
     /// The help or the version, for stdout.
     Text(String),
 }
@@ -507,7 +507,7 @@ mod tests {
         let environment = twins.iter().copied().collect();
         let words = words.iter().map(|word| OsStr::new(*word));
         match Options::read(words, &environment)? {
-            Parsed::Options(options) => Ok(options),
+            Parsed::Options(options) => Ok(*options),
             Parsed::Text(text) => panic!("{text}"),
         }
     }

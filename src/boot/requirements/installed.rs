@@ -76,12 +76,6 @@ impl Installed {
             },
         }
     }
-
-    /// The normalized names of all packages.
-    #[cfg(test)]
-    pub fn all(&self) -> impl Iterator<Item = &str> {
-        self.found.keys().map(String::as_str)
-    }
 }
 
 /// The names of all that tells of an installed package in `directory`, sorted.

@@ -58,7 +58,8 @@ impl Parsed {
         };
         let clauses = match clauses(specifiers) {
             Ok(clauses) => clauses,
-            Err(other) => return other,
+            Err(Trouble::Unjudged(what)) => return Self::Unjudged(what),
+            Err(Trouble::Wrong(why)) => return Self::Wrong(why),
         };
         let marker = match marker.map(|marker| (marker.trim(), Marker::parse(marker))) {
             None => None,
@@ -71,11 +72,16 @@ impl Parsed {
     }
 }
 
-fn clauses(specifiers: &str) -> Result<Vec<Clause>, Parsed> {
+enum Trouble {
+    Unjudged(&'static str),
+    Wrong(String),
+}
+
+fn clauses(specifiers: &str) -> Result<Vec<Clause>, Trouble> {
     let specifiers = specifiers.trim();
     let specifiers = match specifiers.strip_prefix('(') {
         Some(inner) => {
-            inner.strip_suffix(')').ok_or(Parsed::Wrong("the ( is not closed".into()))?
+            inner.strip_suffix(')').ok_or_else(|| Trouble::Wrong("the ( is not closed".into()))?
         }
         None => specifiers,
     };
@@ -89,11 +95,11 @@ fn clauses(specifiers: &str) -> Result<Vec<Clause>, Parsed> {
         match clause.parse() {
             Ok(clause) => clauses.push(clause),
             Err(NoClause::Version) => unjudged = Some("a version of no known form"),
-            Err(NoClause::Operator) => return Err(Parsed::Wrong(no_operator(clause))),
+            Err(NoClause::Operator) => return Err(Trouble::Wrong(no_operator(clause))),
         }
     }
     match unjudged {
-        Some(why) => Err(Parsed::Unjudged(why)),
+        Some(why) => Err(Trouble::Unjudged(why)),
         None => Ok(clauses),
     }
 }
