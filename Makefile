@@ -1,7 +1,7 @@
 # `make` alone lists what can be made. The scripts behind the targets can be called by themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help static demo test check engine-stop clean
+.PHONY: help static demo test bench check engine-stop clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,6 @@ engine-stop: ## the Docker engine, if it was started from here
 
 clean: engine-stop ## all that was built; Docker's images stay
 	rm -rf target
+
+bench: ## the races against tini, dumb-init, gosu and the others: figures, table, picture
+	@benches/prepare cargo bench --locked --bench peers

@@ -14,6 +14,9 @@ die() {
     say "$*"
     exit "$code"
 }
+# For the end of a pipe: `grep -q` leaves at the first match, and under pipefail the writer's SIGPIPE
+# then counts as a failure.
+matches() { grep "$@" >/dev/null; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Runs a command as root: directly, or by sudo, which may ask for a password only where somebody sits.
@@ -42,7 +45,7 @@ apt_install() {
     local missing=() package log
     have apt-get || { say "needs $*, and there is no apt-get here: install it by your own package manager"; return 1; }
     for package; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | matches ' installed$' || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"

@@ -45,3 +45,8 @@ pub mod sys;
 pub use command::{Child, Command, EnvArg, Environment, ExecPlan};
 pub use error::Error;
 pub use user::UserSpec;
+
+/// The README's examples, so that they are compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,7 +22,12 @@ impl Log {
     }
 }
 
-/// Writes `pydexec: ` and the line. That nobody reads stderr is no reason to stop.
-pub(crate) fn say(line: &str) {
-    let _ = io::stderr().write_all(format!("pydexec: {line}\n").as_bytes());
+/// Writes `pydexec: ` and the text. That nobody reads stderr is no reason to stop.
+pub(crate) fn say(text: &str) {
+    line(&format!("pydexec: {text}"));
+}
+
+/// Writes the line alone, for a tool that says it in its own form.
+pub(crate) fn line(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -2,5 +2,7 @@
 
 #![no_main]
 
+#[path = "sys/arena.rs"]
+mod arena;
 #[path = "sys/entry.rs"]
 mod entry;

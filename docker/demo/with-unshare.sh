@@ -13,7 +13,7 @@ if [ "$(id -u)" != 0 ]; then
     have sudo || die "without an engine the demo needs root for its namespace, and this user has no sudo"
     build/static
     box_parts
-    exec sudo DEMO_ENGINE=none "HOME=$HOME" "PATH=$PATH" "$0"
+    exec sudo DEMO_ENGINE=none DEMO_BUILT=yes "PATH=$PATH" "$0"
 fi
 need unshare util-linux
 

@@ -12,28 +12,34 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
-    let unit = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
+    let unit: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
         _ => return None,
     };
-    // Not all that a float may look like: no sign, no `inf`, no exponent.
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    let points = number.bytes().filter(|byte| *byte == b'.').count();
-    if digits == 0 || points > 1 || digits + points != number.len() {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    // Not all that a number may look like: no sign, no `inf`, no exponent.
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let seconds = number.parse::<f64>().ok()? * unit;
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= LONGEST)
+    // Without floating point, which is 15 KB of the binary. Nobody waits for a millionth.
+    let millionths: u64 = format!("{:0<6.6}", fraction).parse().ok()?;
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let microseconds = whole.checked_mul(1_000_000)?.checked_add(millionths)?.checked_mul(unit)?;
+    let duration = Duration::from_micros(microseconds / 1000);
+    (duration <= LONGEST).then_some(duration)
 }
 
 /// A duration in a message: `60 s`, `0.5 s`.
 pub(crate) fn shown(duration: Duration) -> String {
-    // In tenths, and without a `.0`.
-    let tenths = (duration.as_secs_f64() * 10.0).round() / 10.0;
-    format!("{tenths} s")
+    let tenths = (duration.as_millis() + 50) / 100;
+    match (tenths / 10, tenths % 10) {
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenths) => format!("{seconds}.{tenths} s"),
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +58,9 @@ mod tests {
             ("0.5", 500),
             ("1.5s", 1500),
             (".5", 500),
+            ("1.", 1000),
+            ("0.0000001h", 0),
+            ("87600h", 315_360_000_000),
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }

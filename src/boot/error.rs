@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration;
+use super::wait::{TargetError, Unanswered};
 use crate::error::{Error, reason};
 
 /// Why the command was not started, or why it failed to start.
@@ -44,6 +45,23 @@ pub(crate) enum BootError {
     EnvFileLine { file: PathBuf, line: usize, why: String },
     #[error("cannot start a Python prompt: neither python nor python3 is in PATH ({path})")]
     NoPython { path: String },
+    #[error("{}", lines(.0))]
+    Targets(Vec<TargetError>),
+    #[error("{}", lines(.0))]
+    Unanswered(Vec<Unanswered>),
+    #[error("{option} {text:?} is no duration")]
+    Duration { option: String, text: String },
+    /// An error of a step that was done in a child.
+    #[error("{message}")]
+    Told { message: String, hint: Option<String>, code: u8 },
+    #[error("step {step} ended without a word, with exit code {code}")]
+    Died { step: String, code: u8 },
+}
+
+/// Several faults, a line each.
+fn lines<T: ToString>(faults: &[T]) -> String {
+    let lines: Vec<String> = faults.iter().map(T::to_string).collect();
+    lines.join("\n")
 }
 
 impl BootError {
@@ -52,6 +70,9 @@ impl BootError {
         match self {
             Self::Command(error) => error.exit_code(),
             Self::InstallFailed { code, .. } => *code,
+            Self::Told { code, .. } => *code,
+            Self::Died { .. } => 1,
+            Self::Unanswered(_) => 124,
             Self::NoPython { .. } | Self::NoInterpreter { .. } | Self::NoInstaller { .. } => 127,
             Self::Locked { .. } => 124,
             Self::Interpreter { .. } | Self::NoPlace { .. } | Self::Install { .. } => 1,
@@ -62,7 +83,9 @@ impl BootError {
             | Self::RequirementsDirectory { .. }
             | Self::Venv { .. }
             | Self::EnvFile { .. }
-            | Self::EnvFileLine { .. } => 2,
+            | Self::EnvFileLine { .. }
+            | Self::Targets(_)
+            | Self::Duration { .. } => 2,
         }
     }
 
@@ -127,6 +150,15 @@ impl BootError {
             }
             Self::NoPython { .. } => {
                 "name a command behind --, or the venv that has a python (--venv)".into()
+            }
+            Self::Targets(errors) => errors.first()?.hint(),
+            Self::Duration { .. } => format!("a duration is {}", duration::FORMS),
+            Self::Unanswered(_) => {
+                "see whether it runs and is named right, or give it a longer timeout".into()
+            }
+            Self::Told { hint, .. } => return hint.clone(),
+            Self::Died { .. } => {
+                "a code from 128 on is a signal: 137 may be the container's limit on memory".into()
             }
         })
     }

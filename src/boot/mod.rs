@@ -8,8 +8,10 @@
 pub(crate) mod duration;
 mod env_file;
 mod error;
+mod in_child;
 mod requirements;
 mod venv;
+pub(crate) mod wait;
 
 use crate::command::ExecPlan;
 use crate::init::{self, Stage, Start, Supervisor, Target};
@@ -20,6 +22,7 @@ pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use requirements::{Installer, Outcome, Report, Requirements, RequirementsOptions};
 pub(crate) use venv::Venv;
+pub(crate) use wait::Wait;
 
 /// How the command is run once everything is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(crate) enum Run {
 /// All that is to be done, in order, with nothing left to decide.
 #[derive(Debug)]
 pub(crate) struct Boot {
+    /// All of them at once.
+    pub waits: Vec<Wait>,
     pub requirements: Option<Requirements>,
     pub command: ExecPlan,
     pub run: Run,
@@ -42,7 +47,7 @@ impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
         let at_once = self.requirements.as_ref().is_none_or(Requirements::is_there);
-        if self.run == Run::Exec && at_once {
+        if self.run == Run::Exec && self.waits.is_empty() && at_once {
             if let Some(exposure) = self.requirements.and_then(Requirements::exposure) {
                 exposure.apply(&mut self.command.environment);
             }
@@ -50,6 +55,9 @@ impl Boot {
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
+        if let Some(code) = wait::run(&self.waits, wait::Manner::Told, &mut supervisor)? {
+            return Ok(code);
+        }
         if let Some(requirements) = self.requirements {
             match requirements.install(&mut supervisor, log)? {
                 Outcome::Ready(None) => {}

@@ -1,14 +1,13 @@
 //! `pydexec [OPTIONS] -- COMMAND`: from options to a boot plan, and off.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
-use super::options::{Options, Parsed};
+use super::options::{Options, Parsed, print};
+use super::wait::{parse_duration, targets};
 use crate::boot::{
-    Boot, BootError, EnvFile, Installer, Report, Requirements, RequirementsOptions, Run, Venv,
-    duration,
+    Boot, BootError, EnvFile, Installer, Report, Requirements, RequirementsOptions, Run, Venv, Wait,
 };
 use crate::command::{Command, Environment, lookup};
 use crate::init::{Start, Target};
@@ -43,10 +42,7 @@ fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
     };
     let timeout = match &options.requirements_timeout {
         None => None,
-        Some(text) => Some(text.to_str().and_then(duration::parse).ok_or_else(|| {
-            let why = format!("option --requirements-timeout is no duration: {text:?}");
-            Failure::usage(why, Some(format!("write it as {}", duration::FORMS)))
-        })?),
+        Some(text) => Some(parse_duration("--requirements-timeout", text)?),
     };
     if options.project.is_none() && !options.extras.is_empty() {
         let why = "option --extras is about a project, and there is no --project";
@@ -74,17 +70,6 @@ fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
     })
 }
 
-fn print(text: &str) -> Result<u8, Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Ok(0),
-        Err(error) => Err(Failure {
-            message: format!("cannot write to stdout: {}", crate::error::reason(&error)),
-            hint: None,
-            code: 1,
-        }),
-    }
-}
-
 /// Everything is read, resolved and checked here; nothing is started or changed.
 fn lower(
     options: &Options,
@@ -110,13 +95,18 @@ fn lower(
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
+    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
+    if let Some(timeout) = &options.wait_timeout {
+        wait.timeout = parse_duration("--wait-timeout", timeout)?;
+    }
+    let waits = if wait.targets.is_empty() { Vec::new() } else { vec![wait] };
     let requirements = Requirements::plan(requirements, &plan)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Target::Group),
         (false, false) => Run::AsInit(Target::Child),
     };
-    Ok(Boot { requirements, command: plan, run })
+    Ok(Boot { waits, requirements, command: plan, run })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

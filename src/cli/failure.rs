@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::boot::BootError;
+use crate::error::Error;
 
 /// What every error becomes at the top.
 #[derive(Debug)]
@@ -22,13 +23,25 @@ impl Failure {
 
     /// Writes it to stderr at once, so that no other process's line comes in between.
     pub fn print(&self) {
+        self.print_as("pydexec");
+    }
+
+    /// The same under another name.
+    pub fn print_as(&self, name: &str) {
         let mut text = String::new();
         for line in self.message.lines().chain(self.hint.as_deref()) {
-            text.push_str("pydexec: ");
+            text.push_str(name);
+            text.push_str(": ");
             text.push_str(line);
             text.push('\n');
         }
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), code: error.exit_code() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options of the entrypoint form: on the command line, or in their environment twins.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ pub(super) struct Options {
     pub env_file: Vec<PathBuf>,
     pub env_remove: Vec<OsString>,
     pub env_clear: bool,
+    pub wait: Vec<OsString>,
+    pub wait_timeout: Option<OsString>,
     pub group: bool,
     pub exec: bool,
     pub verbose: bool,
@@ -53,11 +56,13 @@ enum Kind {
     One,
     /// Repeatable; in the twin, the values are separated by this.
     Many(u8),
+    /// Repeatable; in the twin, the values are separated by blanks or new lines.
+    Words,
     Flag,
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 22] = [
+const SPECS: [Spec; 24] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -211,6 +216,22 @@ const SPECS: [Spec; 22] = [
         help: "Begin with an empty environment",
     },
     Spec {
+        long: "wait",
+        short: None,
+        twin: "PYDEXEC_WAIT",
+        kind: Kind::Words,
+        value: "TARGET",
+        help: "Wait first for tcp://HOST:PORT, http://HOST[:PORT]/PATH, unix:///PATH or file:///PATH",
+    },
+    Spec {
+        long: "wait-timeout",
+        short: None,
+        twin: "PYDEXEC_WAIT_TIMEOUT",
+        kind: Kind::One,
+        value: "DURATION",
+        help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
+    },
+    Spec {
         long: "group",
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
@@ -240,11 +261,12 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env by a new line, --env-remove and --extras by a comma; a flag is
-1 or 0.
+separated: FILEs by :, --env by a new line, --env-remove and --extras by a comma, --wait by
+blanks; a flag is 1 or 0.
 
 Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
-executable, the installer's if it failed, 124 another installs for too long, 2 a wrong option, variable, file or user, 1 anything else.";
+executable, the installer's if it fails, 124 a wait that timed out, 2 a wrong option, variable,
+file or user, 1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -257,10 +279,9 @@ impl Options {
         let mut options = if args.peek() == Some(&OsStr::new("--")) {
             Self { command: args.skip(1).map(OsStr::to_owned).collect(), ..Self::default() }
         } else {
-            match parse(args) {
-                Ok(Answer::Matches(matches)) => Self::of_matches(*matches)?,
-                Ok(Answer::Text(text)) => return Ok(Parsed::Text(text)),
-                Err(failure) => return Err(failure),
+            match ask(parser(), "pydexec", args)? {
+                Asked::Matches(matches) => Self::of_matches(matches)?,
+                Asked::Text(text) => return Ok(Parsed::Text(text)),
             }
         };
         options.take_twins(environment)?;
@@ -281,7 +302,7 @@ impl Options {
                         options.set_flag(spec.long, true);
                     }
                 }
-                Kind::One | Kind::Many(_) => {
+                Kind::One | Kind::Many(_) | Kind::Words => {
                     for value in matches.remove_many::<OsString>(spec.long).into_iter().flatten() {
                         if value.is_empty() {
                             return Err(Failure::usage(
@@ -319,16 +340,21 @@ impl Options {
                 }
                 Kind::One => self.add_value(spec.long, value.to_owned()),
                 Kind::Many(separator) => {
-                    for value in value.as_bytes().split(|byte| *byte == separator) {
-                        let value = value.trim_ascii();
-                        if !value.is_empty() {
-                            self.add_value(spec.long, OsStr::from_bytes(value).to_owned());
-                        }
-                    }
+                    self.add_values(spec.long, value, |byte| *byte == separator);
                 }
+                Kind::Words => self.add_values(spec.long, value, u8::is_ascii_whitespace),
             }
         }
         Ok(())
+    }
+
+    fn add_values(&mut self, long: &str, values: &OsStr, separates: impl Fn(&u8) -> bool) {
+        for value in values.as_bytes().split(separates) {
+            let value = value.trim_ascii();
+            if !value.is_empty() {
+                self.add_value(long, OsStr::from_bytes(value).to_owned());
+            }
+        }
     }
 
     fn has(&self, long: &str) -> bool {
@@ -354,6 +380,8 @@ impl Options {
             "env-file" => !self.env_file.is_empty(),
             "env-remove" => !self.env_remove.is_empty(),
             "env-clear" => self.env_clear,
+            "wait" => !self.wait.is_empty(),
+            "wait-timeout" => self.wait_timeout.is_some(),
             "group" => self.group,
             "exec" => self.exec,
             "verbose" => self.verbose,
@@ -377,6 +405,8 @@ impl Options {
             "env" => self.env.push(value),
             "env-file" => self.env_file.push(value.into()),
             "env-remove" => self.env_remove.push(value),
+            "wait" => self.wait.push(value),
+            "wait-timeout" => self.wait_timeout = Some(value),
             _ => {}
         }
     }
@@ -404,8 +434,9 @@ pub(super) enum Parsed {
     Text(String),
 }
 
-enum Answer {
-    Matches(Box<ArgMatches>),
+/// The answer of a parser.
+pub(super) enum Asked {
+    Matches(ArgMatches),
     Text(String),
 }
 
@@ -438,7 +469,7 @@ fn parser() -> clap::Command {
         }
         arg = match spec.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
-            Kind::One | Kind::Many(_) => arg
+            Kind::One | Kind::Many(_) | Kind::Words => arg
                 .value_name(spec.value)
                 .action(match spec.kind {
                     Kind::One => ArgAction::Set,
@@ -451,21 +482,42 @@ fn parser() -> clap::Command {
     command
 }
 
-fn parse(args: impl Iterator<Item = &'static OsStr>) -> Result<Answer, Failure> {
-    let words = [OsStr::new("pydexec")].into_iter().chain(args);
-    match parser().try_get_matches_from(words) {
-        Ok(matches) => Ok(Answer::Matches(Box::new(matches))),
+/// Gives the words to a parser; `name` is how it is called.
+pub(super) fn ask(
+    parser: clap::Command,
+    name: &'static str,
+    args: impl Iterator<Item = &'static OsStr>,
+) -> Result<Asked, Failure> {
+    match parser.try_get_matches_from([OsStr::new(name)].into_iter().chain(args)) {
+        Ok(matches) => Ok(Asked::Matches(matches)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Answer::Text(error.to_string()))
+                Ok(Asked::Text(error.to_string()))
             }
             _ => Err(usage(&error)),
         },
     }
 }
 
+/// An option with a value, for a parser.
+pub(super) fn option(long: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(long).long(long).value_name(value).help(help).value_parser(ValueParser::os_string())
+}
+
+/// A help text, for stdout.
+pub(super) fn print(text: &str) -> Result<u8, Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(Failure {
+            message: format!("cannot write to stdout: {}", crate::error::reason(&error)),
+            hint: None,
+            code: 1,
+        }),
+    }
+}
+
 /// clap's error in our form: a line that says what is wrong, and one that says what to do.
-fn usage(error: &clap::Error) -> Failure {
+pub(super) fn usage(error: &clap::Error) -> Failure {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -489,6 +541,9 @@ fn usage(error: &clap::Error) -> Failure {
             Some("give it once".into()),
         ),
         ErrorKind::TooManyValues => Failure::usage(format!("option {word} takes no value"), None),
+        ErrorKind::MissingRequiredArgument => {
+            Failure::usage(format!("there is no {}", word.trim_end_matches('.')), None)
+        }
         ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::NoEquals => {
             Failure::usage(format!("option {word} needs a value"), None)
         }
@@ -552,11 +607,13 @@ mod tests {
             ("PYDEXEC_REQUIREMENTS", "/a.txt:/b.txt"),
             ("PYDEXEC_ENV", "A=1:2\nB=x, y\n"),
             ("PYDEXEC_ENV_REMOVE", "C, D"),
+            ("PYDEXEC_WAIT", "db:5432  file:///x\nunix:///y "),
         ];
         let options = read(&["--"], &twins).unwrap();
         assert_eq!(options.requirements, [PathBuf::from("/a.txt"), PathBuf::from("/b.txt")]);
         assert_eq!(options.env, ["A=1:2", "B=x, y"]);
         assert_eq!(options.env_remove, ["C", "D"]);
+        assert_eq!(options.wait, ["db:5432", "file:///x", "unix:///y"]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Where a plan meets the kernel: starting it, or becoming it.
 
-use std::ffi::{CString, OsStr};
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
@@ -11,7 +13,8 @@ use super::plan::ExecPlan;
 use crate::error::{Error, Switch};
 use crate::sys::ids;
 use crate::sys::process::{
-    self, Failure, Group, Handlers, Ids, NulInside, Program, Setup, Step, StringArray, Wiring,
+    self, Failure, Group, Handlers, Ids, NulInside, OwnPid, Program, Setup, Started, Step,
+    StringArray, Wiring,
 };
 use crate::sys::signal::{self, Disposition, SignalSet};
 use crate::sys::tty::Terminal;
@@ -27,38 +30,30 @@ pub(crate) struct Inherited {
 
 /// The process group a program is put into, and the terminal it gets with it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Placement {
-    /// That of this process.
-    Here,
-    /// A new group, which becomes the terminal's foreground if one is given.
-    OwnGroup(Option<Terminal>),
+pub(crate) struct Placement {
+    pub group: Group,
+    /// The terminal whose foreground a new group becomes.
+    pub foreground: Option<Terminal>,
+}
+
+impl Placement {
+    /// Where this process is.
+    pub const HERE: Self = Self { group: Group::Inherited, foreground: None };
 }
 
 /// Starts the plan in a child. Every signal must be blocked.
-pub(crate) fn spawn(
-    plan: &ExecPlan,
-    inherited: Inherited,
-    placement: Placement,
-    wiring: Wiring,
-) -> Result<i32, Error> {
-    let prepared = Prepared::new(plan)?;
-    prepared
-        .attempt(inherited, placement, wiring, process::spawn)
+fn spawn(plan: &ExecPlan, inherited: Inherited, placement: Placement) -> Result<i32, Error> {
+    Prepared::of_plan(plan)?
+        .spawn(inherited, placement)
+        .map(|started| started.pid)
         .map_err(|failure| explain(plan, failure))
 }
 
 /// Replaces this process by the plan. Every signal must be blocked.
 pub(crate) fn exec(plan: &ExecPlan, inherited: Inherited) -> Error {
-    let prepared = match Prepared::new(plan) {
-        Ok(prepared) => prepared,
-        Err(error) => return error,
-    };
-    let result = prepared.attempt(inherited, Placement::Here, Wiring::default(), |setup| {
-        Err::<(), _>(process::replace(setup))
-    });
-    match result {
-        Ok(()) => Error::internal("exec returned"),
-        Err(failure) => explain(plan, failure),
+    match Prepared::of_plan(plan) {
+        Ok(prepared) => explain(plan, prepared.exec(inherited)),
+        Err(error) => error,
     }
 }
 
@@ -88,7 +83,7 @@ impl Drop for Blocked {
 
 /// Starts the plan from inside a process that is not ours alone.
 pub(crate) fn spawn_from_library(plan: &ExecPlan, blocked: &Blocked) -> Result<i32, Error> {
-    spawn(plan, blocked.inherited(), Placement::Here, Wiring::default())
+    spawn(plan, blocked.inherited(), Placement::HERE)
 }
 
 /// Replaces a process that is not ours alone.
@@ -97,18 +92,21 @@ pub(crate) fn exec_from_library(plan: &ExecPlan) -> Error {
     exec(plan, blocked.inherited())
 }
 
-/// A plan in the form that the kernel takes, with everything allocated.
-struct Prepared<'a> {
-    name: CString,
+/// What is to be executed, in the form that the kernel takes, with everything allocated.
+pub(crate) struct Prepared<'a> {
+    name: Cow<'a, CStr>,
     path: &'a OsStr,
-    arguments: StringArray,
-    environment: StringArray,
+    arguments: StringArray<'a>,
+    environment: StringArray<'a>,
+    own_pid: Option<&'a OwnPid>,
     workdir: Option<CString>,
     credentials: Option<&'a Credentials>,
+    wiring: Wiring,
 }
 
 impl<'a> Prepared<'a> {
-    fn new(plan: &'a ExecPlan) -> Result<Self, Error> {
+    /// Takes a plan, by copying it.
+    pub fn of_plan(plan: &'a ExecPlan) -> Result<Self, Error> {
         let nul = |what: &'static str| {
             move |NulInside(text): NulInside| Error::Nul {
                 what: match what {
@@ -121,11 +119,12 @@ impl<'a> Prepared<'a> {
         let program = std::iter::once(plan.program.as_os_str());
         let arguments = plan.arguments.iter().map(|argument| argument.as_os_str());
         Ok(Self {
-            name: process::c_string(&plan.program).map_err(nul("the program"))?,
+            name: process::c_string(&plan.program).map_err(nul("the program"))?.into(),
             path: lookup::search_path(&plan.environment),
             arguments: StringArray::new(program.chain(arguments)).map_err(nul("an argument"))?,
             environment: StringArray::new(plan.environment.entries())
                 .map_err(nul("the environment"))?,
+            own_pid: None,
             workdir: plan
                 .workdir
                 .as_ref()
@@ -133,7 +132,64 @@ impl<'a> Prepared<'a> {
                 .transpose()
                 .map_err(nul("the directory"))?,
             credentials: plan.credentials.as_ref(),
+            wiring: Wiring::default(),
         })
+    }
+
+    /// Takes strings where they lie: those that this process was given by execve.
+    ///
+    /// A program whose name has no slash is looked for in `path`, or where there is none in the
+    /// usual places.
+    pub fn of_strings(
+        name: &'a CStr,
+        path: Option<&'a OsStr>,
+        arguments: StringArray<'a>,
+        environment: StringArray<'a>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            path: path.unwrap_or(OsStr::new(lookup::DEFAULT_PATH)),
+            arguments,
+            environment,
+            own_pid: None,
+            workdir: None,
+            credentials: None,
+            wiring: Wiring::default(),
+        }
+    }
+
+    /// Runs it as that user.
+    pub fn with_user(self, credentials: &'a Credentials) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
+
+    /// Writes the program's PID to this entry, which is in its environment.
+    pub fn with_own_pid(self, own_pid: Option<&'a OwnPid>) -> Self {
+        Self { own_pid, ..self }
+    }
+
+    /// Gives it descriptors of ours.
+    pub fn wired(self, wiring: Wiring) -> Self {
+        Self { wiring, ..self }
+    }
+
+    /// The program's name, for messages.
+    pub fn name(&self) -> &OsStr {
+        OsStr::from_bytes(self.name.to_bytes())
+    }
+
+    /// Starts it in a child. Every signal must be blocked.
+    pub fn spawn(&self, inherited: Inherited, placement: Placement) -> Result<Started, Failure> {
+        self.attempt(inherited, placement, process::spawn)
+    }
+
+    /// Replaces this process by it; returns only when that failed. Every signal must be blocked.
+    pub fn exec(&self, inherited: Inherited) -> Failure {
+        let never = |setup: &Setup<'_>| Err::<Infallible, _>(process::replace(setup));
+        match self.attempt(inherited, Placement::HERE, never) {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        }
     }
 
     /// Tries with `start`, and once more with the supplementary groups left alone where the kernel
@@ -142,30 +198,26 @@ impl<'a> Prepared<'a> {
         &self,
         inherited: Inherited,
         placement: Placement,
-        wiring: Wiring,
         start: impl Fn(&Setup<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (group, foreground) = match placement {
-            Placement::Here => (Group::Inherited, None),
-            Placement::OwnGroup(terminal) => (Group::Own, terminal),
-        };
         let mut setup = Setup {
-            program: if self.name.as_bytes().contains(&b'/') {
+            program: if self.name.to_bytes().contains(&b'/') {
                 Program::File(&self.name)
             } else {
                 Program::Search { name: &self.name, path: self.path.as_bytes() }
             },
             arguments: &self.arguments,
             environment: &self.environment,
+            own_pid: self.own_pid,
             ids: self.credentials.map(|credentials| Ids {
                 uid: credentials.uid(),
                 gid: credentials.gid(),
                 groups: Some(credentials.groups()),
             }),
             workdir: self.workdir.as_deref(),
-            group,
-            foreground,
-            wiring,
+            group: placement.group,
+            foreground: placement.foreground,
+            wiring: self.wiring,
             mask: inherited.mask,
             sigchld: inherited.sigchld,
             handlers: inherited.handlers,
@@ -192,7 +244,8 @@ impl<'a> Prepared<'a> {
 /// in a user namespace whose /proc/self/setgroups says `deny` (user_namespaces(7)).
 fn groups_may_stay(credentials: &Credentials) -> bool {
     let (uid, gid) = (credentials.uid(), credentials.gid());
-    if ids::user_ids() == [uid; 3] && ids::group_ids() == [gid; 3] {
+    let already = ids::user_ids() == [uid; 3] && ids::group_ids() == [gid; 3];
+    if already && !credentials.groups_asked_for() {
         return true;
     }
     let sorted = |groups: &[u32]| {
@@ -207,7 +260,7 @@ fn groups_may_stay(credentials: &Credentials) -> bool {
 }
 
 /// The error for a failure, found out after the fact, so that a start that succeeds pays nothing.
-fn explain(plan: &ExecPlan, failure: Failure) -> Error {
+pub(crate) fn explain(plan: &ExecPlan, failure: Failure) -> Error {
     let errno = failure.errno;
     let spec = || plan.credentials.as_ref().map(|user| user.spec().to_owned());
     let switch = |what: Switch| Error::Credentials {
@@ -217,7 +270,7 @@ fn explain(plan: &ExecPlan, failure: Failure) -> Error {
     };
     let id = |get: fn(&Credentials) -> u32| plan.credentials.as_ref().map_or(0, get);
     match failure.step {
-        Step::Clone | Step::Setpgid | Step::Descriptors => {
+        Step::Clone | Step::Setpgid | Step::Setsid | Step::Descriptors => {
             Error::Start { program: plan.program.clone(), source: errno.into() }
         }
         Step::Setgroups => switch(Switch::Groups),

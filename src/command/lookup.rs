@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 
 /// Where a program is looked for when there is no `PATH`: what Docker gives to a container.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The directories that are searched for a program with this environment.
 pub(crate) fn search_path(environment: &Environment) -> &OsStr {

@@ -33,8 +33,8 @@ impl Capture {
     }
 
     /// Where the child is to print.
-    pub(super) fn descriptor(&self) -> Option<RawFd> {
-        Some(self.writer.as_raw_fd())
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.writer.as_raw_fd()
     }
 
     /// What becomes readable when it has printed.

@@ -1,17 +1,8 @@
 //! The rules of the init, as a pure state machine.
 
-use crate::sys::process::{Change, Status};
-use crate::sys::signal::{Received, Signal, Stop};
-
-/// Whom the signals that the init gets are passed on to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// The child alone. It knows best what its own children need: celery's workers must not get
-    /// the TERM that asks their parent to let them finish.
-    Child,
-    /// Every process of the child's group.
-    Group,
-}
+use super::policy::{End, Policy, Stops, Target};
+use crate::sys::process::{Change, Group, Status};
+use crate::sys::signal::{Received, Signal, SignalSet, Stop};
 
 /// Who the init is, as far as its rules depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +11,20 @@ pub(crate) struct Role {
     pub pid1: bool,
     /// Its PID.
     pub pid: i32,
-    pub target: Target,
+    /// What it looks after.
+    pub main: Main,
+    /// The signals of which the first one is nobody's: the kernel sent it when the terminal was let
+    /// go of.
+    pub swallow: SignalSet,
+}
+
+/// What the init looks after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Main {
+    /// A child, with whose end it ends.
+    Child,
+    /// Orphans alone, until it is told to end.
+    Nothing,
 }
 
 /// What happens to the init.
@@ -48,6 +52,12 @@ pub(crate) enum Foreground {
 pub(crate) enum Action {
     /// Pass it on, with its value if it has one.
     Forward(Received),
+    /// Don't pass it on.
+    Withhold(Signal),
+    /// It is nobody's.
+    Swallow(Signal),
+    /// Send it to the group that the child led.
+    SendToGroup(Signal),
     /// Let the child and its whole group go on.
     Continue,
     /// Make the child's group the foreground of the terminal, if it is this process's to give.
@@ -71,13 +81,14 @@ fn one(action: Action) -> Actions {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine {
     role: Role,
+    policy: Policy,
     stopped: bool,
 }
 
 impl Machine {
     /// Begins when the child runs.
-    pub fn new(role: Role) -> Self {
-        Self { role, stopped: false }
+    pub fn new(role: Role, policy: Policy) -> Self {
+        Self { role, policy, stopped: false }
     }
 
     /// Takes an event and says what is to be done.
@@ -88,17 +99,44 @@ impl Machine {
         }
     }
 
-    fn signal(&self, received: Received) -> Actions {
+    fn signal(&mut self, received: Received) -> Actions {
         match received.signal {
             // Not to be forwarded: it tells of our own children, and is read for that.
             Signal::CHLD => NOTHING,
             // Our own writes to a closed pipe or a full file make these (pipe(7), setrlimit(2)); the
             // child did nothing to deserve them. From anybody else they are forwarded.
             Signal::PIPE | Signal::XFSZ if received.sender == self.role.pid => NOTHING,
+            signal if self.role.main == Main::Nothing => match signal {
+                Signal::TERM | Signal::INT => one(Action::End(Status::SUCCESS)),
+                _ => NOTHING,
+            },
+            signal if self.role.swallow.contains(signal) => {
+                self.role.swallow = self.role.swallow.without(&[signal]);
+                one(Action::Swallow(signal))
+            }
+            signal => {
+                let [first, second] = self.forward(received);
+                let told = [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
+                if told && self.policy.stops == Stops::WhenTold {
+                    return [first, Some(Action::StopSelf(Signal::STOP, Stop::Process))];
+                }
+                [first, second]
+            }
+        }
+    }
+
+    fn forward(&self, received: Received) -> Actions {
+        let Some(signal) = self.policy.rewrites.of(received.signal) else {
+            return one(Action::Withhold(received.signal));
+        };
+        let value = received.value.filter(|_| signal == received.signal);
+        let received = Received { signal, value, ..received };
+        let hand_over = (self.policy.group == Group::Own).then_some(Action::HandForeground);
+        match signal {
             // We have been continued, by `fg` perhaps: then the terminal is ours to hand over, and
             // Ctrl-Z has stopped all of the child's group.
-            Signal::CONT if self.stopped => [Some(Action::HandForeground), Some(Action::Continue)],
-            Signal::CONT => [Some(Action::HandForeground), Some(Action::Forward(received))],
+            Signal::CONT if self.stopped => [hand_over, Some(Action::Continue)],
+            Signal::CONT => [hand_over, Some(Action::Forward(received))],
             // A stopped process keeps these until it is continued, and would outlive `docker stop`
             // until it is killed. systemd sends the CONT too (KillMode, systemd.kill(5)).
             Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT if self.stopped => {
@@ -110,15 +148,31 @@ impl Machine {
 
     fn child(&mut self, change: Change, foreground: Foreground) -> Actions {
         match change {
-            Change::Ended(status) => one(Action::End(status)),
+            Change::Ended(status) => [self.farewell(), Some(Action::End(status))],
             Change::Continued => {
                 self.stopped = false;
                 NOTHING
             }
             Change::Stopped(signal) => {
                 self.stopped = true;
-                self.stopped_by(signal, foreground)
+                match self.policy.stops {
+                    Stops::WithTheChild => self.stopped_by(signal, foreground),
+                    Stops::WhenTold => NOTHING,
+                }
             }
+        }
+    }
+
+    /// What the rest of the child's group is sent.
+    fn farewell(&self) -> Option<Action> {
+        match (self.policy.end, self.policy.target) {
+            (End::Leave | End::Reap, _) => None,
+            // Alone, the child has left nobody behind. Its PID may be somebody else's by now.
+            (End::Term, Target::Child) => None,
+            (End::Term, Target::Group) => Some(match self.policy.rewrites.of(Signal::TERM) {
+                Some(signal) => Action::SendToGroup(signal),
+                None => Action::Withhold(Signal::TERM),
+            }),
         }
     }
 
@@ -151,12 +205,33 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy::Rewrites;
     use super::*;
 
     const PID: i32 = 77;
 
+    const DUMB_INIT: Policy = Policy {
+        group: Group::Session,
+        target: Target::Group,
+        rewrites: Rewrites::NONE,
+        stops: Stops::WhenTold,
+        end: End::Term,
+    };
+
+    fn role(pid1: bool) -> Role {
+        Role { pid1, pid: PID, main: Main::Child, swallow: SignalSet::NONE }
+    }
+
     fn machine(pid1: bool) -> Machine {
-        Machine::new(Role { pid1, pid: PID, target: Target::Child })
+        Machine::new(role(pid1), Policy::ours(Target::Child))
+    }
+
+    fn dumb_init(rewrites: &[(Signal, Option<Signal>)]) -> Machine {
+        let mut policy = DUMB_INIT;
+        for (from, to) in rewrites {
+            policy.rewrites.set(*from, *to);
+        }
+        Machine::new(role(true), policy)
     }
 
     fn from(sender: i32, number: i32) -> Received {
@@ -255,13 +330,76 @@ mod tests {
     }
 
     #[test]
+    fn a_rewritten_signal_is_forwarded_without_the_value_of_the_other() {
+        let mut init = dumb_init(&[(Signal::TERM, Some(Signal::QUIT)), (Signal::HUP, None)]);
+        let term = Received { value: Some(5), ..from(1, 15) };
+        let quit = Received { signal: Signal::QUIT, ..from(1, 15) };
+        assert_eq!(init.on(Event::Signal(term)), one(Action::Forward(quit)));
+        assert_eq!(init.on(Event::Signal(from(1, 1))), one(Action::Withhold(Signal::HUP)));
+    }
+
+    #[test]
+    fn told_to_stop_dumb_init_passes_it_on_and_stops_itself() {
+        let mut init = dumb_init(&[(Signal::TSTP, Some(Signal::STOP)), (Signal::TTIN, None)]);
+        let stop = Some(Action::StopSelf(Signal::STOP, Stop::Process));
+        assert_eq!(init.on(Event::Signal(from(1, 20))), [Some(Action::Forward(from(1, 19))), stop]);
+        assert_eq!(
+            init.on(Event::Signal(from(1, 21))),
+            [Some(Action::Withhold(Signal::TTIN)), stop]
+        );
+        assert_eq!(init.on(stopped(Signal::STOP, Foreground::Elsewhere)), NOTHING);
+    }
+
+    #[test]
+    fn the_rest_of_the_group_is_told_to_end() {
+        let ended = Status::from_raw(0);
+        let end =
+            |mut init: Machine| init.on(Event::Child(Change::Ended(ended), Foreground::Elsewhere));
+        let leave = Some(Action::End(ended));
+        assert_eq!(end(dumb_init(&[])), [Some(Action::SendToGroup(Signal::TERM)), leave]);
+        assert_eq!(
+            end(dumb_init(&[(Signal::TERM, Some(Signal::INT))])),
+            [Some(Action::SendToGroup(Signal::INT)), leave]
+        );
+        assert_eq!(
+            end(dumb_init(&[(Signal::TERM, None)])),
+            [Some(Action::Withhold(Signal::TERM)), leave]
+        );
+        let alone = Policy { target: Target::Child, group: Group::Inherited, ..DUMB_INIT };
+        assert_eq!(end(Machine::new(role(true), alone)), [None, leave]);
+    }
+
+    #[test]
+    fn the_hang_up_of_a_terminal_that_was_let_go_is_nobodys() {
+        let swallow = SignalSet::of(Signal::HUP).or(SignalSet::of(Signal::CONT));
+        let mut init = Machine::new(Role { swallow, ..role(true) }, DUMB_INIT);
+        let hang_up = from(0, 1);
+        assert_eq!(init.on(Event::Signal(hang_up)), one(Action::Swallow(Signal::HUP)));
+        assert_eq!(init.on(Event::Signal(hang_up)), one(Action::Forward(hang_up)));
+        assert_eq!(init.on(Event::Signal(from(0, 18))), one(Action::Swallow(Signal::CONT)));
+    }
+
+    #[test]
+    fn a_pause_ends_by_term_or_int_with_success_and_by_nothing_else() {
+        let main = Main::Nothing;
+        let mut init = Machine::new(Role { main, ..role(true) }, Policy::ours(Target::Child));
+        for number in (1..=64).filter(|number| ![2, 15].contains(number)) {
+            assert_eq!(init.on(Event::Signal(from(5, number))), NOTHING, "{number}");
+        }
+        for number in [2, 15] {
+            let ended = init.on(Event::Signal(from(5, number)));
+            assert_eq!(ended, one(Action::End(Status::SUCCESS)));
+        }
+    }
+
+    #[test]
     fn a_stop_is_not_an_end() {
         let ended = Status::from_raw(3 << 8);
         let mut init = machine(true);
         init.on(stopped(Signal::STOP, Foreground::Elsewhere));
         assert_eq!(
             init.on(Event::Child(Change::Ended(ended), Foreground::Elsewhere)),
-            one(Action::End(ended))
+            [None, Some(Action::End(ended))]
         );
     }
 }

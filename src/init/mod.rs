@@ -2,13 +2,19 @@
 //!
 //! [`machine`] decides: events in, actions out, without a system call, so that every rule can be
 //! tested as a value. [`supervisor`] acts: one signalfd, one `poll`, no timer, no thread.
+//! [`policy`] says in what one init differs from another, and [`voice`] what it tells of itself.
 
 #![forbid(unsafe_code)]
 
 mod capture;
 mod machine;
+mod policy;
 mod supervisor;
+mod voice;
 
 pub(crate) use capture::Capture;
-pub(crate) use machine::Target;
-pub(crate) use supervisor::{Stage, Start, Supervisor, exec};
+pub(crate) use policy::{End, Policy, Rewrites, Stops, Target};
+pub(crate) use supervisor::{
+    Adopt, Ended, Failed, Stage, Start, Supervisor, asked_before_exec, asks_to_end, exec,
+};
+pub(crate) use voice::{Fact, Voice};

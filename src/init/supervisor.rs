@@ -1,6 +1,7 @@
 //! The loop that feeds the machine and does what it says.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -9,21 +10,23 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::capture::Capture;
-use super::machine::{Action, Event, Foreground, Machine, Role, Target};
+use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
+use super::policy::{End, Policy, Target};
+use super::voice::{Fact, Voice};
 use crate::command::ExecPlan;
-use crate::command::launch::{self, Blocked, Inherited, Placement};
+use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
 use crate::error::Error;
 use crate::log::Log;
-use crate::sys::process::{self, Handlers, Status, Wiring};
+use crate::sys::process::{self, Change, Failure, Group, Handlers, Status, Wiring};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
-use crate::sys::tty::Terminal;
+use crate::sys::tty::{self, Terminal};
 use crate::sys::{fd, ids};
 
 /// The one owner of signals and of `waitpid` in this process, from its first instruction on.
 ///
 /// It runs one child after another: the steps that prepare the container, then the command.
 /// Between and during them orphans are reaped and no signal is lost.
-pub(crate) struct Supervisor {
+pub(crate) struct Supervisor<'v> {
     signals: SignalFd,
     /// What came while there was no child to pass it on to.
     held: VecDeque<Received>,
@@ -31,7 +34,9 @@ pub(crate) struct Supervisor {
     terminal: Option<Terminal>,
     pid: i32,
     subreaper: Subreaper,
-    log: Log,
+    /// See [`let_go_of_terminal`](Self::let_go_of_terminal).
+    swallow: SignalSet,
+    voice: &'v dyn Voice,
     /// Restores the mask of a process that is not ours alone.
     _blocked: Option<Blocked>,
 }
@@ -43,6 +48,23 @@ pub(crate) enum Stage {
     Step,
     /// The command: from here on this process only waits.
     Command,
+}
+
+/// Whether orphans among its descendants come to this process even when it is not PID 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adopt {
+    Orphans,
+    /// What it is already stays as it is.
+    Nobody,
+}
+
+/// Why no child was looked after to its end.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It was not started.
+    Start(Failure),
+    /// Something that the kernel never refuses was refused.
+    System(Error),
 }
 
 /// How many children are reaped before the signals are looked at again, so that a flood of dying
@@ -72,6 +94,11 @@ impl Start {
         Self { mask }
     }
 
+    /// For a tool that is no init: signals act as they did before.
+    pub fn unblock(self) {
+        signal::set_mask(self.mask);
+    }
+
     /// What a program inherits that replaces this process.
     pub fn inherited(self) -> Inherited {
         Inherited {
@@ -83,23 +110,36 @@ impl Start {
     }
 }
 
-impl Supervisor {
+impl<'v> Supervisor<'v> {
     /// Takes over from a `main` that has blocked every signal.
     pub fn new(start: Start, log: Log) -> Result<Self, Error> {
-        Self::with(start.inherited(), None, log)
+        Self::of(start, Adopt::Orphans, log.voice())
+    }
+
+    /// The same for an init of another kind.
+    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Result<Self, Error> {
+        Self::with(start.inherited(), None, adopt, voice)
     }
 
     /// For the library: blocks the signals, and gives the mask back when it is dropped.
     pub fn in_a_library() -> Result<Self, Error> {
         let blocked = Blocked::all();
         let inherited = Inherited { sigchld: signal::heed_children(), ..blocked.inherited() };
-        Self::with(inherited, Some(blocked), Log::Silent)
+        Self::with(inherited, Some(blocked), Adopt::Orphans, &Log::Silent)
     }
 
-    fn with(inherited: Inherited, blocked: Option<Blocked>, log: Log) -> Result<Self, Error> {
+    fn with(
+        inherited: Inherited,
+        blocked: Option<Blocked>,
+        adopt: Adopt,
+        voice: &'v dyn Voice,
+    ) -> Result<Self, Error> {
         let signals = SignalFd::open().map_err(system("cannot open a signalfd"))?;
         let pid = ids::pid();
-        let subreaper = Subreaper::become_unless(pid == 1, log);
+        let subreaper = match adopt {
+            Adopt::Orphans => Subreaper::become_unless(pid == 1, voice),
+            Adopt::Nobody => Subreaper::NotMade,
+        };
         Ok(Self {
             signals,
             held: VecDeque::new(),
@@ -107,9 +147,27 @@ impl Supervisor {
             terminal: Terminal::find(),
             pid,
             subreaper,
-            log,
+            swallow: SignalSet::NONE,
+            voice,
             _blocked: blocked,
         })
+    }
+
+    /// Lets go of the controlling terminal, so that a child in a session of its own can have it.
+    ///
+    /// Where this process leads the session, the kernel sends it SIGHUP and SIGCONT for that at
+    /// once, and the first of each that is read is dropped. One that was there before stands for
+    /// both, and is not.
+    pub fn let_go_of_terminal(&mut self) {
+        let leader = ids::leads_session();
+        let before = signal::pending();
+        let result = tty::let_go();
+        if leader && result.is_ok() {
+            let sent = SignalSet::of(Signal::HUP).or(SignalSet::of(Signal::CONT));
+            self.swallow = signal::pending().minus(before).both(sent);
+        }
+        self.terminal = None;
+        self.voice.tell(Fact::LettingGo(result, leader));
     }
 
     /// Replaces this process by `plan`; returns only when that failed, or when this process was
@@ -136,60 +194,34 @@ impl Supervisor {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
-        let terminal =
-            self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
-        let placement = Placement::OwnGroup(terminal);
-        let child = launch::spawn(plan, self.inherited, placement, Wiring::default())?;
-        self.log.step(|| format!("started {:?} with pid {child}", plan.program()));
-        let began = Instant::now();
-        if stage == Stage::Command {
-            self.let_go();
-        }
-        let ended = self.watch(child, target, Watch::default())?;
-        self.log.step(|| {
-            let (code, seconds) = (ended.status.code(), began.elapsed().as_secs_f64());
-            format!("{:?} ended with {code} after {seconds:.3} s", plan.program())
-        });
-        // A process group that is gone would keep the terminal from whoever started us.
-        if let Some(terminal) = self.terminal {
-            if terminal.foreground() == Some(child) {
-                terminal.set_foreground(ids::process_group());
-            }
-        }
-        Ok(ended)
+        let prepared = Prepared::of_plan(plan)?;
+        self.supervise(&prepared, &Policy::ours(target), stage).map_err(|failed| failed.of(plan))
     }
 
-    /// Starts `plan` as a step whose output is kept back, and stays until it has ended.
+    /// Starts `plan` as a step of which something is expected, and stays until it has ended.
     ///
-    /// Its group gets the signals, and once it is asked to end it has but a moment: the engine
-    /// that stops the container waits. `keep` is a descriptor that it inherits.
-    pub fn run_captured(
+    /// Its group gets the signals. Once it is asked to end it has but a moment, because whoever
+    /// stops the container waits for it. Its output goes to `capture`, if there is one, and it
+    /// inherits the descriptor `keep`.
+    pub fn run_step(
         &mut self,
         plan: &ExecPlan,
         capture: Option<&mut Capture>,
         keep: Option<BorrowedFd<'_>>,
     ) -> Result<Ended, Error> {
-        let terminal =
-            self.terminal.filter(|terminal| terminal.foreground() == Some(ids::process_group()));
         let wiring = Wiring {
-            output: capture.as_ref().and_then(|capture| capture.descriptor()),
+            output: capture.as_ref().map(|capture| capture.descriptor()),
             keep: keep.map(|keep| keep.as_raw_fd()),
         };
-        let child = launch::spawn(plan, self.inherited, Placement::OwnGroup(terminal), wiring)?;
-        self.log.step(|| format!("started {:?} with pid {child}", plan.program()));
+        let prepared = Prepared::of_plan(plan)?.wired(wiring);
         let watch = Watch { capture, grace: Some(GRACE) };
-        let ended = self.watch(child, Target::Group, watch)?;
-        if let Some(terminal) = self.terminal {
-            if terminal.foreground() == Some(child) {
-                terminal.set_foreground(ids::process_group());
-            }
-        }
-        Ok(ended)
+        self.look_after(&prepared, &Policy::ours(Target::Group), Stage::Step, watch)
+            .map_err(|failed| failed.of(plan))
     }
 
     /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
     /// what is returned is the signal that asks this process to end, if there is one.
-    pub fn pause(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
+    pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
         let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
         let _ = poll(&mut ready, timeout);
@@ -201,6 +233,91 @@ impl Supervisor {
         self.asked_to_end()
     }
 
+    /// Starts `program` and stays until it has ended, by the rules of `policy`.
+    pub fn supervise(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Failed> {
+        self.look_after(program, policy, stage, Watch::default())
+    }
+
+    fn look_after(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        stage: Stage,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Failed> {
+        let own = policy.group == Group::Own;
+        let terminal = self
+            .terminal
+            .filter(|terminal| own && terminal.foreground() == Some(ids::process_group()));
+        let placement = Placement { group: policy.group, foreground: terminal };
+        let started = program.spawn(self.inherited, placement).map_err(Failed::Start)?;
+        let (program, child) = (program.name(), started.pid);
+        let session = (policy.group == Group::Session).then_some(started.terminal);
+        self.voice.tell(Fact::Started { program, pid: child, session });
+        if stage == Stage::Command {
+            self.let_go();
+        }
+        let ended = self.stay(child, program, policy, watch).map_err(Failed::System)?;
+        // A process group that is gone would keep the terminal from whoever started us.
+        if let Some(terminal) = self.terminal {
+            if terminal.foreground() == Some(child) {
+                terminal.set_foreground(ids::process_group());
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
+    /// returned. This process answers signals and reaps orphans meanwhile, however long a name
+    /// takes to resolve; a signal that asks to end ends the child, whatever it is at.
+    ///
+    /// The child is in our process group: Ctrl-C reaches both. `name` is for the log.
+    pub fn run_own(&mut self, name: &str, work: impl FnOnce() -> u8) -> Result<Ended, Error> {
+        if self._blocked.is_some() {
+            return Err(Error::internal("a process with threads cannot go on in a child"));
+        }
+        let child = process::fork(|| {
+            // What was ignored by whoever started us must still end our own work.
+            for signal in ENDING {
+                signal::set_disposition(signal, Disposition::Default);
+            }
+            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
+            // and a closed pipe or a full disk is an error to report.
+            let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
+            signal::set_mask(SignalSet::ALL.without(&heard));
+            work()
+        })
+        .map_err(system("cannot fork"))?;
+        let name = OsStr::new(name);
+        self.voice.tell(Fact::Started { program: name, pid: child, session: None });
+        self.stay(child, name, &Policy::ours(Target::Child), Watch::default())
+    }
+
+    /// Watches a child until it has ended.
+    fn stay(
+        &mut self,
+        child: i32,
+        program: &OsStr,
+        policy: &Policy,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Error> {
+        let began = Instant::now();
+        let ended = self.watch(Some(child), policy, watch)?;
+        self.voice.tell(Fact::Ended { program, status: ended.status, after: began.elapsed() });
+        Ok(ended)
+    }
+
+    /// Has no child of its own, and reaps orphans until it is told to end.
+    pub fn pause(&mut self) -> Result<Ended, Error> {
+        self.let_go();
+        self.watch(None, &Policy::ours(Target::Child), Watch::default())
+    }
+
     /// What is not needed while the command runs must not be kept busy: the working directory
     /// could not be unmounted, and a pipe that we hold open never ends for its reader.
     fn let_go(&self) {
@@ -208,9 +325,16 @@ impl Supervisor {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: i32, target: Target, mut watch: Watch<'_>) -> Result<Ended, Error> {
+    fn watch(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        mut watch: Watch<'_>,
+    ) -> Result<Ended, Error> {
         let mut last_moment: Option<Instant> = None;
-        let mut machine = Machine::new(Role { pid1: self.pid == 1, pid: self.pid, target });
+        let main = child.map_or(Main::Nothing, |_| Main::Child);
+        let role = Role { pid1: self.pid == 1, pid: self.pid, main, swallow: self.swallow };
+        let mut machine = Machine::new(role, *policy);
         let mut asked_to_end = None;
         loop {
             while let Some(received) = self.next_signal()? {
@@ -220,67 +344,78 @@ impl Supervisor {
                         last_moment = Instant::now().checked_add(grace);
                     }
                 }
-                for action in machine.on(Event::Signal(received)).into_iter().flatten() {
-                    self.act(action, child, target);
+                if received.signal != Signal::CHLD {
+                    self.voice.tell(Fact::Received(received.signal));
+                }
+                let actions = machine.on(Event::Signal(received));
+                if let Some(status) = self.act(actions, received.signal, child, policy) {
+                    return Ok(Ended { status, asked_to_end });
                 }
             }
+            let mut ended = None;
             let mut more = true;
-            for _ in 0..REAPED_AT_ONCE {
+            for reaped in 0..REAPED_AT_ONCE {
                 let Some((pid, change)) =
                     process::next_change().map_err(system("cannot wait for children"))?
                 else {
                     more = false;
                     break;
                 };
-                if pid != child {
+                if reaped == 0 {
+                    self.voice.tell(Fact::Children);
+                }
+                let main = Some(pid) == child;
+                if let Change::Ended(status) = change {
+                    self.voice.tell(Fact::Reaped { pid, status, main });
+                }
+                if !main {
                     continue;
                 }
-                let event = Event::Child(change, self.foreground(child));
-                for action in machine.on(event).into_iter().flatten() {
-                    if let Action::End(status) = action {
-                        if let Some(capture) = &mut watch.capture {
-                            capture.read();
-                        }
-                        return Ok(Ended { status, asked_to_end });
+                let actions = machine.on(Event::Child(change, self.foreground(pid)));
+                if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
+                    ended = Some(Ended { status, asked_to_end });
+                    if policy.end != End::Reap {
+                        break;
                     }
-                    self.act(action, child, target);
                 }
+            }
+            if let Some(ended) = ended {
+                return Ok(ended);
             }
             if more {
                 continue;
             }
-            let timeout = match last_moment {
-                None => PollTimeout::NONE,
-                Some(moment) => {
-                    let left = moment.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        last_moment = None;
-                        self.log.step(|| format!("killing the group of {child}"));
-                        let _ = signal::send(signal::Target::Group(child), Signal::KILL);
-                        let _ = signal::send(signal::Target::Process(child), Signal::KILL);
-                    }
-                    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            let mut timeout = PollTimeout::NONE;
+            if let Some(moment) = last_moment {
+                let left = moment.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(Ended { status: self.give_up(child), asked_to_end });
                 }
-            };
-            // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
+                timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            }
             let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
-            match &mut watch.capture {
-                None => {
-                    let _ = poll(&mut [signals], timeout);
+            // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
+            let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
+                Some(output) => {
+                    poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
                 }
-                Some(capture) => {
-                    let output = capture.reader();
-                    let _ = match output {
-                        Some(output) => {
-                            let output = PollFd::new(output, PollFlags::POLLIN);
-                            poll(&mut [signals, output], timeout)
-                        }
-                        None => poll(&mut [signals], timeout),
-                    };
-                    capture.read();
-                }
+                None => poll(&mut [signals], timeout),
+            };
+            if let Some(capture) = &mut watch.capture {
+                capture.read();
             }
         }
+    }
+
+    /// Kills a step that does not end. It may not even be ours to kill (that takes CAP_KILL where
+    /// it is of another user), but when PID 1 leaves, the kernel kills whatever is left.
+    fn give_up(&self, child: Option<i32>) -> Status {
+        if let Some(child) = child {
+            self.voice.tell(Fact::Forwarding { signal: Signal::KILL, pid: child });
+            let _ = signal::send(signal::Target::Group(child), Signal::KILL);
+            let _ = signal::send(signal::Target::Process(child), Signal::KILL);
+        }
+        Status::killed(Signal::KILL)
     }
 
     fn next_signal(&mut self) -> Result<Option<Received>, Error> {
@@ -298,11 +433,40 @@ impl Supervisor {
         }
     }
 
-    fn act(&self, action: Action, child: i32, target: Target) {
+    /// Does what the machine says of `cause`, in order; how it ended, if this is the end.
+    fn act(
+        &self,
+        actions: Actions,
+        cause: Signal,
+        child: Option<i32>,
+        policy: &Policy,
+    ) -> Option<Status> {
+        for action in actions.into_iter().flatten() {
+            match (action, child) {
+                (Action::End(status), _) => return Some(status),
+                (action, Some(child)) => self.act_on(child, action, cause, policy.target),
+                (_, None) => {}
+            }
+        }
+        None
+    }
+
+    fn act_on(&self, child: i32, action: Action, cause: Signal, target: Target) {
         match action {
             Action::Forward(received) => {
-                self.log.step(|| format!("forwarding {} to {child}", received.signal));
+                let signal = received.signal;
+                if signal != cause {
+                    self.voice.tell(Fact::Rewritten { from: cause, to: signal });
+                }
                 forward(received, child, target);
+                self.voice.tell(Fact::Forwarding { signal, pid: child });
+            }
+            Action::Withhold(signal) => self.voice.tell(Fact::Withheld(signal)),
+            Action::Swallow(signal) => self.voice.tell(Fact::Swallowed(signal)),
+            Action::SendToGroup(signal) => {
+                // An error means that nobody is left in it.
+                let _ = signal::send(signal::Target::Group(child), signal);
+                self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
                 let _ = signal::send(signal::Target::Group(child), Signal::CONT);
@@ -318,10 +482,17 @@ impl Supervisor {
                 }
             }
             Action::StopSelf(signal, stop) => {
-                self.log.step(|| format!("{child} was stopped, stopping too"));
+                self.voice.tell(Fact::Stopping { pid: child });
                 signal::stop_self(signal, stop);
+                // A stop takes away every CONT that waited before it, so that one that waits now
+                // has continued us, and does so for the child when it is read. Without it the kernel
+                // has stopped nobody: no shell is there to continue us, nor the child. What runs
+                // without an init in between is not stopped there either (setpgid(2)).
+                if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
+                    self.act_on(child, Action::Continue, cause, target);
+                }
             }
-            // The loop's own.
+            // `act`'s own.
             Action::End(_) => {}
         }
     }
@@ -337,9 +508,18 @@ struct Watch<'a> {
 }
 
 /// How long a step may take to end: its container is to be gone within a second.
-const GRACE: Duration = Duration::from_millis(700);
+const GRACE: Duration = Duration::from_millis(600);
 
-impl Drop for Supervisor {
+impl Failed {
+    fn of(self, plan: &ExecPlan) -> Error {
+        match self {
+            Self::Start(failure) => launch::explain(plan, failure),
+            Self::System(error) => error,
+        }
+    }
+}
+
+impl Drop for Supervisor<'_> {
     /// A process that is not ours alone goes on as it was.
     fn drop(&mut self) {
         if self._blocked.is_some() && self.inherited.sigchld == Disposition::Ignored {
@@ -353,12 +533,19 @@ impl Drop for Supervisor {
 /// As PID 1 a signal that waits now would be dropped by the kernel as soon as it is unblocked, so
 /// one that asks to end is obeyed here and returned.
 pub(crate) fn exec(plan: &ExecPlan, inherited: Inherited) -> Result<Signal, Error> {
-    let waiting = signal::pending();
-    let asked = ENDING.into_iter().find(|signal| waiting.contains(*signal));
-    match asked {
-        Some(signal) if ids::pid() == 1 => Ok(signal),
-        _ => Err(launch::exec(plan, inherited)),
+    match asked_before_exec() {
+        Some(signal) => Ok(signal),
+        None => Err(launch::exec(plan, inherited)),
     }
+}
+
+/// The signal that asks PID 1 to end and would be lost by execve, if there is one.
+pub(crate) fn asked_before_exec() -> Option<Signal> {
+    if ids::pid() != 1 {
+        return None;
+    }
+    let waiting = signal::pending();
+    ENDING.into_iter().find(|signal| waiting.contains(*signal))
 }
 
 /// Whether this process has made itself a child subreaper (PR_SET_CHILD_SUBREAPER(2const)).
@@ -370,18 +557,14 @@ enum Subreaper {
 }
 
 impl Subreaper {
-    fn become_unless(pid1: bool, log: Log) -> Self {
+    fn become_unless(pid1: bool, voice: &dyn Voice) -> Self {
         if pid1 || ids::is_subreaper() {
             return Self::NotMade;
         }
-        match ids::set_subreaper(true) {
-            Ok(()) => Self::Made,
-            // Orphans go to another init then, and nothing else is lost: no error.
-            Err(errno) => {
-                log.step(|| format!("cannot become a subreaper: {errno}"));
-                Self::NotMade
-            }
-        }
+        let result = ids::set_subreaper(true);
+        voice.tell(Fact::Adopting(result));
+        // Where that failed, orphans go to another init, and nothing else is lost: no error.
+        if result.is_ok() { Self::Made } else { Self::NotMade }
     }
 
     /// It would stay through execve, and a program that does not reap would collect zombies.
@@ -395,7 +578,7 @@ impl Subreaper {
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-fn asks_to_end(signal: Signal) -> bool {
+pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 
 use libc::{c_int, c_long, c_uint};
 use nix::errno::Errno;
@@ -22,6 +23,11 @@ pub fn reserve_standard() {
             unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
         }
     }
+}
+
+/// The permissions of the file that this process was started from, if there is a /proc to ask.
+pub fn own_mode() -> Option<u32> {
+    fs::metadata("/proc/self/exe").ok().map(|metadata| metadata.mode() & 0o7777)
 }
 
 /// flock(2), exclusive, without waiting: whether it is ours now.

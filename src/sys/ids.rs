@@ -48,6 +48,13 @@ pub fn supplementary_groups() -> Result<Vec<gid_t>, Errno> {
     Ok(groups)
 }
 
+/// Whether execve gave this process ids or powers that its caller does not have (AT_SECURE of
+/// getauxval(3)).
+pub fn is_privileged_by_exec() -> bool {
+    // SAFETY: takes an integer.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// This process working on files as somebody else, until it is dropped.
 ///
 /// By setfsuid(2): permissions, ownership of new files and links planted by that user then mean
@@ -73,7 +80,7 @@ impl FilesAs {
         let ours = supplementary_groups()?;
         set_groups(groups)?;
         let guard = Self { before: Some((our_uid, our_gid, ours)) };
-        if !(set_file_ids(uid, gid)) {
+        if !set_file_ids(uid, gid) {
             // Dropping it restores what was.
             return Err(Errno::EPERM);
         }
@@ -111,6 +118,18 @@ pub fn pid() -> pid_t {
     unsafe { libc::getpid() }
 }
 
+/// getppid(2): 0 where the parent is in another PID namespace.
+pub fn parent() -> pid_t {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// Whether this process leads its session (getsid(2)).
+pub fn leads_session() -> bool {
+    // SAFETY: takes an integer.
+    unsafe { libc::getsid(0) == libc::getpid() }
+}
+
 /// getpgrp(2).
 pub fn process_group() -> pid_t {
     // SAFETY: takes nothing, cannot fail.
@@ -131,4 +150,10 @@ pub fn is_subreaper() -> bool {
 /// Adopts the orphans among our descendants, as PID 1 does by nature (PR_SET_CHILD_SUBREAPER).
 pub fn set_subreaper(on: bool) -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(on)
+}
+
+/// From here on execve gives no privileges: no setuid bits, no file capabilities
+/// (PR_SET_NO_NEW_PRIVS(2const)).
+pub fn set_no_new_privileges() -> Result<(), Errno> {
+    nix::sys::prctl::set_no_new_privs()
 }

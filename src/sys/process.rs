@@ -16,7 +16,7 @@ use nix::errno::Errno;
 
 use super::check;
 use super::signal::{self, Disposition, Signal, SignalSet};
-use super::tty::Terminal;
+use super::tty::{self, Terminal};
 
 /// The longest path that execve takes, with its NUL (limits.h).
 const PATH_MAX: usize = 4096;
@@ -25,17 +25,24 @@ const PATH_MAX: usize = 4096;
 const CHILD_STACK: usize = 32 * 1024;
 
 /// Strings as execve wants them: an array of pointers that ends in a null pointer.
-pub struct StringArray {
-    pointers: Vec<*const c_char>,
-    /// What `pointers` points into. A `CString`'s text does not move when the vector does.
+pub struct StringArray<'a> {
+    pointers: Pointers<'a>,
+    /// What `pointers` points into, where it is ours. A `CString`'s text does not move when the
+    /// vector does.
     _strings: Vec<CString>,
+}
+
+enum Pointers<'a> {
+    Owned(Vec<*const c_char>),
+    /// Not empty, and with a null pointer at the end.
+    Borrowed(&'a [*const c_char]),
 }
 
 /// A string that cannot be passed to execve, because it has a NUL byte in it.
 #[derive(Debug)]
 pub struct NulInside(pub OsString);
 
-impl StringArray {
+impl<'a> StringArray<'a> {
     /// Copies `strings`.
     pub fn new<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self, NulInside> {
         let strings: Vec<CString> = strings
@@ -43,11 +50,30 @@ impl StringArray {
             .map(|string| c_string(string.as_ref()))
             .collect::<Result<_, _>>()?;
         let pointers = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { pointers, _strings: strings })
+        Ok(Self { pointers: Pointers::Owned(pointers), _strings: strings })
+    }
+
+    /// Points to `strings` where they are, and to an entry for the program's own PID.
+    pub fn of(strings: impl IntoIterator<Item = &'a CStr>, own_pid: Option<&'a OwnPid>) -> Self {
+        let own_pid = own_pid.map(OwnPid::as_ptr);
+        let strings = strings.into_iter().map(CStr::as_ptr);
+        let pointers = strings.chain(own_pid).chain([ptr::null()]).collect();
+        Self { pointers: Pointers::Owned(pointers), _strings: Vec::new() }
+    }
+
+    /// Takes pointers to C strings that live as long as they do, with a null pointer at the end,
+    /// from `args` alone. Without that end there is nothing in it.
+    pub(super) fn borrowed(pointers: &'a [*const c_char]) -> Self {
+        let ends = pointers.last().is_some_and(|last| last.is_null());
+        let pointers = if ends { pointers } else { &[ptr::null()] };
+        Self { pointers: Pointers::Borrowed(pointers), _strings: Vec::new() }
     }
 
     fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
+        match &self.pointers {
+            Pointers::Owned(pointers) => pointers.as_ptr(),
+            Pointers::Borrowed(pointers) => pointers.as_ptr(),
+        }
     }
 }
 
@@ -79,6 +105,55 @@ pub enum Group {
     Inherited,
     /// A new one that it leads.
     Own,
+    /// A new one in a new session, which takes the terminal on stdin if it is nobody's.
+    Session,
+}
+
+/// An entry `NAME=PID` of an environment, whose PID is that of the program: it is not known until
+/// the child is there, and between then and execve nothing can be allocated.
+pub struct OwnPid {
+    name: &'static str,
+    text: Box<[AtomicU8]>,
+}
+
+impl OwnPid {
+    /// The entry of this name, `0` for now.
+    pub fn new(name: &'static str) -> Self {
+        // A PID has 7 digits at most, and an i32 has 10; the last byte stays the NUL.
+        let room = [0; 11];
+        let text = name.bytes().chain([b'=', b'0']).chain(room).map(AtomicU8::new).collect();
+        Self { name, text }
+    }
+
+    /// The name, and nothing of what follows it.
+    pub fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// A C string, for the last of the bytes is always 0. They are written to between clone and
+    /// execve alone, by a child in whose time its parent does not run.
+    fn as_ptr(&self) -> *const c_char {
+        self.text.as_ptr().cast()
+    }
+
+    fn write(&self, pid: pid_t) {
+        let mut left = pid.unsigned_abs();
+        let mut digits = [0u8; 10];
+        let mut count = 0;
+        for digit in digits.iter_mut() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+            count += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        let places = self.text.iter().skip(self.name.len() + 1);
+        let digits = digits.iter().take(count).rev().chain([&0]);
+        for (place, digit) in places.zip(digits) {
+            place.store(*digit, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Whether there are signal handlers in this process.
@@ -102,14 +177,15 @@ pub struct Wiring {
 /// All that lies between this process and the program.
 pub struct Setup<'a> {
     pub program: Program<'a>,
-    pub arguments: &'a StringArray,
-    pub environment: &'a StringArray,
+    pub arguments: &'a StringArray<'a>,
+    pub environment: &'a StringArray<'a>,
+    /// The entry of the environment that is to name the program's own PID.
+    pub own_pid: Option<&'a OwnPid>,
     pub ids: Option<Ids<'a>>,
     pub workdir: Option<&'a CStr>,
     pub group: Group,
     /// The terminal whose foreground the new group becomes.
     pub foreground: Option<Terminal>,
-    /// The descriptors that are ours to give.
     pub wiring: Wiring,
     /// The signal mask that it starts with.
     pub mask: SignalSet,
@@ -125,6 +201,7 @@ pub struct Setup<'a> {
 pub enum Step {
     Clone = 1,
     Setpgid,
+    Setsid,
     Descriptors,
     Setgroups,
     Setgid,
@@ -144,29 +221,43 @@ fn failed(step: Step) -> impl FnOnce(Errno) -> Failure {
     move |errno| Failure { step, errno }
 }
 
+/// A child that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    pub pid: pid_t,
+    /// Why a new session did not get the terminal on stdin, which is no failure.
+    pub terminal: Option<Errno>,
+}
+
 /// Starts the program in a child and returns its PID as soon as it runs.
 ///
 /// Every signal should be blocked by the caller: the child's mask becomes `setup.mask` just before
 /// it execs. When this returns, its process group exists, so a signal to the group cannot miss it.
-pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
+pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
     struct Shared<'a> {
         setup: &'a Setup<'a>,
         step: AtomicU8,
         errno: AtomicI32,
+        terminal: AtomicI32,
     }
 
     extern "C" fn child(shared: *mut c_void) -> c_int {
         // SAFETY: it is the `shared` below, in memory that parent and child share; the parent is
         // suspended until this child has execed or exited (CLONE_VFORK).
         let shared = unsafe { &*shared.cast::<Shared<'_>>() };
-        let failure = replace(shared.setup);
+        let failure = become_program(shared.setup, &shared.terminal);
         shared.errno.store(failure.errno as i32, Ordering::Relaxed);
         shared.step.store(failure.step as u8, Ordering::Relaxed);
         // SAFETY: takes an integer, does not return, and runs nothing of the parent's.
         unsafe { libc::_exit(127) }
     }
 
-    let shared = Shared { setup, step: AtomicU8::new(0), errno: AtomicI32::new(0) };
+    let shared = Shared {
+        setup,
+        step: AtomicU8::new(0),
+        errno: AtomicI32::new(0),
+        terminal: AtomicI32::new(0),
+    };
     let mut stack = [MaybeUninit::<u8>::uninit(); CHILD_STACK];
     let top = stack.as_mut_ptr_range().end;
     let top = top.wrapping_sub(top.addr() % 16);
@@ -183,18 +274,20 @@ pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
     .map_err(failed(Step::Clone))? as pid_t;
 
     let step = match shared.step.load(Ordering::Relaxed) {
-        0 => return Ok(pid),
-        step => [
-            Step::Setpgid,
-            Step::Descriptors,
-            Step::Setgroups,
-            Step::Setgid,
-            Step::Setuid,
-            Step::Chdir,
-        ]
-        .into_iter()
-        .find(|known| *known as u8 == step)
-        .unwrap_or(Step::Exec),
+        0 => {
+            let terminal = match shared.terminal.load(Ordering::Relaxed) {
+                0 => None,
+                errno => Some(Errno::from_raw(errno)),
+            };
+            return Ok(Started { pid, terminal });
+        }
+        step => {
+            use Step::{Chdir, Descriptors, Setgid, Setgroups, Setpgid, Setsid, Setuid};
+            [Setpgid, Setsid, Descriptors, Setgroups, Setgid, Setuid, Chdir]
+                .into_iter()
+                .find(|known| *known as u8 == step)
+                .unwrap_or(Step::Exec)
+        }
     };
     let _ = wait_for(pid);
     Err(Failure { step, errno: Errno::from_raw(shared.errno.load(Ordering::Relaxed)) })
@@ -207,7 +300,11 @@ pub fn spawn(setup: &Setup<'_>) -> Result<pid_t, Failure> {
 /// (setgroups(2) needs CAP_SETGID), then gid, then uid, which takes those powers away; the working
 /// directory last, so that it is entered with the rights of the user and not of root.
 pub fn replace(setup: &Setup<'_>) -> Failure {
-    match prepare(setup) {
+    become_program(setup, &AtomicI32::new(0))
+}
+
+fn become_program(setup: &Setup<'_>, terminal: &AtomicI32) -> Failure {
+    match prepare(setup, terminal) {
         Ok(()) => {}
         Err(failure) => return failure,
     }
@@ -226,15 +323,28 @@ pub fn replace(setup: &Setup<'_>) -> Failure {
     Failure { step: Step::Exec, errno }
 }
 
-fn prepare(setup: &Setup<'_>) -> Result<(), Failure> {
-    if setup.group == Group::Own {
-        // SAFETY: two integers.
-        check(unsafe { libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long) })
-            .map_err(failed(Step::Setpgid))?;
-        if let Some(terminal) = setup.foreground {
-            // SAFETY: takes nothing. SIGTTOU is blocked, so that this does not stop us.
-            terminal.set_foreground(unsafe { libc::getpid() });
+fn prepare(setup: &Setup<'_>, terminal: &AtomicI32) -> Result<(), Failure> {
+    match setup.group {
+        Group::Inherited => {}
+        Group::Own => {
+            // SAFETY: two integers.
+            check(unsafe { libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long) })
+                .map_err(failed(Step::Setpgid))?;
+            if let Some(terminal) = setup.foreground {
+                // SIGTTOU is blocked, so that this does not stop us.
+                terminal.set_foreground(super::ids::pid());
+            }
         }
+        Group::Session => {
+            // SAFETY: takes nothing.
+            check(unsafe { libc::syscall(libc::SYS_setsid) }).map_err(failed(Step::Setsid))?;
+            if let Err(errno) = tty::make_controlling() {
+                terminal.store(errno as i32, Ordering::Relaxed);
+            }
+        }
+    }
+    if let Some(own_pid) = setup.own_pid {
+        own_pid.write(super::ids::pid());
     }
     if let Some(ids) = &setup.ids {
         become_user(ids)?;
@@ -361,11 +471,38 @@ fn execve(path: &CStr, setup: &Setup<'_>) -> Errno {
     Errno::last()
 }
 
+/// Makes a child that does `work` in a copy of this process, and ends with the code it returns.
+///
+/// For this process's own work that may take its time: a full fork, so that the child may allocate,
+/// open files and start threads. It is told to end when this process is gone.
+///
+/// Only for a process with one thread: another one's locks would stay locked in the child.
+pub fn fork(work: impl FnOnce() -> u8) -> Result<pid_t, Errno> {
+    let parent = super::ids::pid();
+    // SAFETY: takes nothing. The caller promises one thread, so the child's copy of the C library's
+    // and the allocator's state is whole.
+    let pid = check(c_long::from(unsafe { libc::fork() }))? as pid_t;
+    if pid != 0 {
+        return Ok(pid);
+    }
+    // Where that is refused, the child only lives to its own end.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    // SAFETY: getppid takes nothing.
+    let orphaned = unsafe { libc::getppid() } != parent;
+    // The parent was gone before we asked to be told.
+    let code = if orphaned { 1 } else { work() };
+    // SAFETY: takes an integer, and does not return: nothing of the parent's runs in the child.
+    unsafe { libc::_exit(c_int::from(code)) }
+}
+
 /// How a process ended: the status word of wait(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(c_int);
 
 impl Status {
+    /// Exit code 0.
+    pub const SUCCESS: Self = Self(0);
+
     /// What a shell would report: the exit code, or 128 + N for signal N.
     pub fn code(self) -> u8 {
         match self.signal() {
@@ -377,6 +514,11 @@ impl Status {
     /// The signal that killed it.
     pub fn signal(self) -> Option<Signal> {
         if libc::WIFSIGNALED(self.0) { Signal::new(libc::WTERMSIG(self.0)) } else { None }
+    }
+
+    /// That of a process that this signal has killed.
+    pub fn killed(signal: Signal) -> Self {
+        Self(signal.number())
     }
 
     /// The status word itself.
@@ -481,5 +623,16 @@ mod tests {
         assert!(join(&mut buffer, &[b'd'; PATH_MAX], b"x").is_none());
         assert_eq!(join(&mut buffer, b"/bin", b"sh"), Some(c"/bin/sh"));
         assert_eq!(join(&mut buffer, b"", b"sh"), Some(c"sh"));
+    }
+
+    #[test]
+    fn an_entry_for_a_pid_has_room_for_every_pid() {
+        let entry = OwnPid::new("LISTEN_PID");
+        for (pid, expected) in [(i32::MAX, "LISTEN_PID=2147483647"), (7, "LISTEN_PID=7")] {
+            entry.write(pid);
+            let bytes = entry.text.iter().map(|byte| byte.load(Ordering::Relaxed));
+            let text: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+            assert_eq!(text, expected.as_bytes());
+        }
     }
 }

@@ -36,7 +36,6 @@ impl Signal {
     pub const TERM: Self = Self(15);
     pub const CHLD: Self = Self(17);
     pub const CONT: Self = Self(18);
-    #[cfg(test)]
     pub const STOP: Self = Self(19);
     pub const TSTP: Self = Self(20);
     pub const TTIN: Self = Self(21);
@@ -78,12 +77,35 @@ impl SignalSet {
     /// Every signal. The kernel leaves SIGKILL and SIGSTOP out by itself.
     pub const ALL: Self = Self(!0);
 
-    pub fn of(signal: Signal) -> Self {
+    pub const fn of(signal: Signal) -> Self {
         Self(1 << (signal.0 - 1))
+    }
+
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// This set without `signals`.
+    pub fn without(self, signals: &[Signal]) -> Self {
+        Self(signals.iter().fold(self.0, |set, signal| set & !Self::of(*signal).0))
     }
 
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & Self::of(signal).0 != 0
+    }
+
+    /// Those of this set that are not in `other`.
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in both.
+    pub fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those that are in one of the two.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -165,6 +187,21 @@ pub fn heed_children() -> Disposition {
         return Disposition::Default;
     }
     set_disposition(Signal::CHLD, Disposition::Default)
+}
+
+/// Has `signal` sent to this process when its parent ends (PR_SET_PDEATHSIG(2const)).
+///
+/// A parent that has ended already would never be told of, so it is looked at again afterwards: one
+/// that ended since `parent` was its PID has the signal sent here.
+pub fn set_parent_death(signal: Signal, parent: pid_t) -> Result<(), Errno> {
+    // SAFETY: integers.
+    check(c_long::from(unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong, 0, 0, 0)
+    }))?;
+    if super::ids::parent() != parent {
+        send(Target::Process(super::ids::pid()), signal)?;
+    }
+    Ok(())
 }
 
 /// The signals that wait for this process while they are blocked.
@@ -328,7 +365,7 @@ pub enum Stop {
     Group,
 }
 
-/// Stops this process as `signal` (one of TSTP, TTIN, TTOU) by default does, and returns once it
+/// Stops this process as `signal` (STOP, or one of TSTP, TTIN, TTOU) by default does, and returns once it
 /// has been continued.
 ///
 /// It returns at once where the kernel stops nobody: in an orphaned process group (setpgid(2)), in
@@ -362,6 +399,15 @@ mod tests {
         assert_eq!(Signal::new(65), None);
         assert_eq!(Signal::new(-1), None);
         assert_eq!(Signal::new(64).map(Signal::number), Some(64));
+    }
+
+    #[test]
+    fn a_set_without_a_signal_has_all_the_others() {
+        let set = SignalSet::ALL.without(&[Signal::TERM, Signal::HUP]);
+        for number in 1..=64 {
+            let signal = Signal::new(number).unwrap();
+            assert_eq!(set.contains(signal), ![1, 15].contains(&number), "{number}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! The foreground process group of our controlling terminal.
+//! Our controlling terminal: its foreground process group, letting go of it, taking it.
 
 use std::os::fd::RawFd;
 
-use libc::pid_t;
+use libc::{c_int, c_long, pid_t};
+use nix::errno::Errno;
+
+use super::check;
 
 /// The controlling terminal, found on one of the standard descriptors.
 ///
@@ -31,4 +34,18 @@ impl Terminal {
         // SAFETY: TIOCSPGRP reads one pid_t from where the pointer points.
         unsafe { libc::ioctl(self.0, libc::TIOCSPGRP as _, &raw const group) };
     }
+}
+
+/// Lets go of the controlling terminal, if it is the one on stdin (TIOCNOTTY). Where this process
+/// leads the session, the kernel sends SIGHUP and SIGCONT to the foreground group at once.
+pub fn let_go() -> Result<(), Errno> {
+    // SAFETY: takes no argument.
+    check(c_long::from(unsafe { libc::ioctl(0, libc::TIOCNOTTY as _) })).map(drop)
+}
+
+/// Makes the terminal on stdin the controlling one of this process, which leads a session that has
+/// none (TIOCSCTTY). It is not taken away from another session.
+pub fn make_controlling() -> Result<(), Errno> {
+    // SAFETY: takes an integer.
+    check(c_long::from(unsafe { libc::ioctl(0, libc::TIOCSCTTY as _, 0 as c_int) })).map(drop)
 }

@@ -11,6 +11,8 @@ pub struct Credentials {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) groups: Vec<u32>,
+    /// Whether these very groups were asked for, whatever the user's are.
+    pub(super) groups_asked_for: bool,
     pub(super) home: std::ffi::OsString,
 }
 
@@ -32,6 +34,23 @@ impl Credentials {
     /// CVE-2022-36109 of moby).
     pub fn groups(&self) -> &[u32] {
         &self.groups
+    }
+
+    /// These, with other supplementary groups.
+    pub(crate) fn with_groups(mut self, others: Vec<u32>) -> Self {
+        self.groups = vec![self.gid];
+        for group in others {
+            if !self.groups.contains(&group) {
+                self.groups.push(group);
+            }
+        }
+        self.groups_asked_for = true;
+        self
+    }
+
+    /// Whether these very groups were asked for, whatever the user's are.
+    pub(crate) fn groups_asked_for(&self) -> bool {
+        self.groups_asked_for
     }
 
     /// The home directory: that of the passwd entry, `/` without one.

@@ -11,4 +11,5 @@ mod spec;
 
 pub use credentials::Credentials;
 pub use database::Database;
+pub(crate) use spec::group_ids;
 pub use spec::{UserError, UserSpec};

@@ -118,9 +118,16 @@ impl UserSpec {
             uid,
             gid,
             groups,
+            groups_asked_for: false,
             home: OsString::from_vec(home.to_vec()),
         })
     }
+}
+
+/// The ids of a list of groups, names or numbers with commas between them.
+pub(crate) fn group_ids(list: &OsStr, database: &Database) -> Result<Vec<u32>, UserError> {
+    let names = list.as_bytes().split(|byte| *byte == b',');
+    names.filter(|name| !name.is_empty()).map(|name| find_group(name, database)).collect()
 }
 
 fn unreadable((path, source): (PathBuf, io::Error)) -> UserError {
@@ -267,6 +274,16 @@ mod tests {
         let database = Database::from_text("1000:x:7:8::/seven:/bin/sh", "44:x:9:");
         let found = UserSpec::new("1000:44").resolve(&database, 0, 0).unwrap();
         assert_eq!((found.uid(), found.gid()), (7, 9));
+    }
+
+    #[test]
+    fn a_list_of_groups_has_names_and_numbers_and_each_group_once() {
+        let database = Database::from_text(PASSWD, GROUP);
+        let ids = |list: &str| group_ids(OsStr::new(list), &database);
+        assert_eq!(ids("adm,1000,").unwrap(), [4, 1000]);
+        assert!(ids("adm,bogus").is_err());
+        let games = UserSpec::new("games").resolve(&database, 0, 0).unwrap();
+        assert_eq!(games.with_groups(vec![4, 60, 4]).groups(), [60, 4]);
     }
 
     #[test]

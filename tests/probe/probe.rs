@@ -8,8 +8,18 @@
 //! probe die N             dies of signal N
 //! probe stop N            prints `ready`, stops itself by signal N, prints `continued`, exits 0
 //! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
+//! probe crowd COUNT       leaves COUNT orphans, prints `crowd`; at USR1 they all end; waits for TERM
+//! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
+//! probe close FD [LAST]   closes FD, then as `heir`
+//! probe leave [LAST]      leaves its process group for another one, then as `signals`
+//! probe give              gives the terminal's foreground to a child that stays, and exits 0
+//! probe unmount DIR       `ready`; when a line comes, unmounts DIR and prints `unmounted` or errno
+//! probe args …            each argument as hexadecimal digits
+//! probe variable NAME     its value as hexadecimal digits, or `unset`
 //! probe regain            tries every way back to root, and prints `no way back` or the way
 //! ```
+//!
+//! With PROBE_OUT=N it prints to descriptor N instead of 1.
 //!
 //! A C `main`, as in the product: Rust's runtime would change what is to be observed.
 
@@ -44,6 +54,34 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             0
         }
         Some("orphans") => orphans(number(2).unwrap_or(1)),
+        Some("crowd") => crowd(number(2).unwrap_or(1)),
+        Some("echo") => echo(),
+        Some("close") => {
+            unsafe { libc::close(number(2).unwrap_or(-1)) };
+            receive(number(3).unwrap_or(libc::SIGTERM))
+        }
+        Some("leave") => {
+            leave();
+            block_all();
+            receive(number(2).unwrap_or(libc::SIGTERM))
+        }
+        Some("give") => give(),
+        Some("unmount") => unmount(argc, argv),
+        Some("args") => {
+            for index in 2..argc as usize {
+                say(&hex(unsafe { CStr::from_ptr(*argv.add(index)) }));
+            }
+            0
+        }
+        Some("variable") if argc > 2 => {
+            let value = unsafe { libc::getenv(*argv.add(2)) };
+            if value.is_null() {
+                say("unset");
+            } else {
+                say(&hex(unsafe { CStr::from_ptr(value) }));
+            }
+            0
+        }
         Some("regain") => regain(),
         _ => {
             say("usage: see the head of probe.rs");
@@ -53,8 +91,22 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
 }
 
 fn say(line: &str) {
-    let text = format!("{line}\n");
-    unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
+    write(&format!("{line}\n"));
+}
+
+fn write(text: &str) {
+    unsafe {
+        let other = libc::getenv(c"PROBE_OUT".as_ptr());
+        let fd = if other.is_null() { 1 } else { libc::atoi(other) };
+        libc::write(fd, text.as_ptr().cast(), text.len());
+    }
+}
+
+fn hex(text: &CStr) -> String {
+    text.to_bytes().iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 fn block_all() {
@@ -121,13 +173,12 @@ fn die(signal: c_int) -> c_int {
 
 /// The grandchildren outlive the children that made them, by waiting on a pipe for their end.
 fn orphans(count: c_int) -> c_int {
-    block_all();
     for _ in 0..count {
         unsafe {
             let child = libc::fork();
             if child == 0 {
+                let parent = libc::getpid();
                 if libc::fork() == 0 {
-                    let parent = libc::getppid();
                     while libc::getppid() == parent {
                         libc::sched_yield();
                     }
@@ -138,8 +189,94 @@ fn orphans(count: c_int) -> c_int {
             libc::waitpid(child, &mut status, 0);
         }
     }
+    // Not before, or the ends of our own children would wait here too.
+    block_all();
     say("orphaned");
     receive(libc::SIGTERM)
+}
+
+/// All of the orphans read from one pipe, whose end ends them in the same moment.
+fn crowd(count: c_int) -> c_int {
+    let mut ends = [0; 2];
+    unsafe { libc::pipe(ends.as_mut_ptr()) };
+    for _ in 0..count {
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                if libc::fork() == 0 {
+                    libc::close(ends[1]);
+                    let mut byte = 0u8;
+                    libc::read(ends[0], (&raw mut byte).cast(), 1);
+                }
+                libc::_exit(0);
+            }
+            let mut status = 0;
+            libc::waitpid(child, &mut status, 0);
+        }
+    }
+    block_all();
+    say("crowd");
+    receive(libc::SIGUSR1);
+    unsafe { libc::close(ends[1]) };
+    receive(libc::SIGTERM)
+}
+
+fn echo() -> c_int {
+    say("ready");
+    let mut line = String::new();
+    while io::stdin().read_line(&mut line).is_ok_and(|count| count > 0) {
+        if line.trim_end() == "quit" {
+            return 0;
+        }
+        say(&format!("got {}", line.trim_end()));
+        line.clear();
+    }
+    0
+}
+
+/// A process that leads its group cannot begin a session, but it can join another group.
+fn leave() {
+    unsafe {
+        let other = libc::fork();
+        if other == 0 {
+            libc::setpgid(0, 0);
+            libc::pause();
+        }
+        libc::setpgid(other, other);
+        libc::setpgid(0, other);
+        libc::kill(other, libc::SIGKILL);
+        let mut status = 0;
+        libc::waitpid(other, &mut status, 0);
+    }
+}
+
+fn give() -> c_int {
+    unsafe {
+        libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+        let child = libc::fork();
+        if child == 0 {
+            libc::pause();
+        }
+        libc::setpgid(child, child);
+        libc::tcsetpgrp(0, child);
+        say(&format!("given {child}"));
+    }
+    0
+}
+
+fn unmount(argc: c_int, argv: *const *const c_char) -> c_int {
+    if argc < 3 {
+        return 2;
+    }
+    say("ready");
+    let mut line = String::new();
+    let _ = io::stdin().read_line(&mut line);
+    if unsafe { libc::umount2(*argv.add(2), 0) } == 0 {
+        say("unmounted");
+        return 0;
+    }
+    say(&io::Error::last_os_error().to_string());
+    1
 }
 
 fn regain() -> c_int {
@@ -226,6 +363,6 @@ fn state() -> c_int {
     for (name, value) in std::env::vars_os() {
         let _ = writeln!(text, "env {}={}", name.to_string_lossy(), value.to_string_lossy());
     }
-    unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
+    write(&text);
     0
 }

@@ -222,7 +222,7 @@ impl Job<'_> {
             false => Some(capture()?),
         };
         let keep = Some(self.lock.descriptor());
-        let ended = supervisor.run_captured(plan, capture.as_mut(), keep)?;
+        let ended = supervisor.run_step(plan, capture.as_mut(), keep)?;
         Ok(match (ended.status.code(), ended.asked_to_end) {
             (0, None) => Step::Done,
             (0, Some(signal)) => Step::End(killed_by(signal)),

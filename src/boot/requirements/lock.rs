@@ -61,7 +61,7 @@ impl Lock {
                 said = true;
                 log::say(&format!("waiting for another that installs here ({})", file.display()));
             }
-            if let Some(signal) = supervisor.pause(pause.min(patience - waited))? {
+            if let Some(signal) = supervisor.sleep(pause.min(patience - waited))? {
                 return Ok(Waited::Asked(signal));
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

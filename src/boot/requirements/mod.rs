@@ -230,7 +230,7 @@ impl Requirements {
         plan.program = program.into();
         plan.arguments = vec!["-c".into(), interpreter::QUESTION.into()];
         let mut capture = install::capture()?;
-        let ended = supervisor.run_captured(&plan, Some(&mut capture), None)?;
+        let ended = supervisor.run_step(&plan, Some(&mut capture), None)?;
         if let Some(signal) = ended.asked_to_end {
             return Ok(Answer::End(killed_by(signal)));
         }

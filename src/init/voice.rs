@@ -1,0 +1,104 @@
+//! What an init tells of what it does. The facts are the same for all; the words are those of the
+//! name it was called by.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use crate::log::Log;
+use crate::sys::process::Status;
+use crate::sys::signal::Signal;
+
+/// Puts facts into words, or says nothing.
+pub(crate) trait Voice {
+    fn tell(&self, fact: Fact<'_>);
+}
+
+/// Something that the init did or saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact<'a> {
+    /// It tried to become a subreaper.
+    Adopting(Result<(), Errno>),
+    /// It tried to let go of its terminal; whether it leads the session.
+    LettingGo(Result<(), Errno>, bool),
+    /// Its child runs; why a new session did not get the terminal, and whether there is a new one.
+    Started {
+        program: &'a OsStr,
+        pid: i32,
+        session: Option<Option<Errno>>,
+    },
+    /// A signal has come, other than SIGCHLD.
+    Received(Signal),
+    /// One that the kernel sent because the terminal was let go of, and that is nobody's.
+    Swallowed(Signal),
+    /// Another one is forwarded in its place.
+    Rewritten {
+        from: Signal,
+        to: Signal,
+    },
+    Forwarding {
+        signal: Signal,
+        pid: i32,
+    },
+    /// Nothing is forwarded for it.
+    Withheld(Signal),
+    /// Something happened to children; what it was follows.
+    Children,
+    /// A child that has ended is reaped, the main one or an orphan.
+    Reaped {
+        pid: i32,
+        status: Status,
+        main: bool,
+    },
+    /// It stops itself, with its child or because it was told to.
+    Stopping {
+        pid: i32,
+    },
+    /// Its child has ended, after so long.
+    Ended {
+        program: &'a OsStr,
+        status: Status,
+        after: Duration,
+    },
+}
+
+impl Log {
+    /// Itself, for as long as anybody likes.
+    pub fn voice(self) -> &'static dyn Voice {
+        match self {
+            Self::Silent => &Self::Silent,
+            Self::Steps => &Self::Steps,
+        }
+    }
+}
+
+impl Voice for Log {
+    fn tell(&self, fact: Fact<'_>) {
+        match fact {
+            Fact::Adopting(Err(errno)) => {
+                self.step(|| format!("cannot become a subreaper: {errno}"))
+            }
+            Fact::Started { program, pid, .. } => {
+                self.step(|| format!("started {program:?} with pid {pid}"));
+            }
+            Fact::Forwarding { signal, pid } => {
+                self.step(|| format!("forwarding {signal} to {pid}"));
+            }
+            Fact::Stopping { pid } => self.step(|| format!("{pid} was stopped, stopping too")),
+            Fact::Ended { program, status, after } => self.step(|| {
+                let (code, seconds, millis) =
+                    (status.code(), after.as_secs(), after.subsec_millis());
+                format!("{program:?} ended with {code} after {seconds}.{millis:03} s")
+            }),
+            Fact::Adopting(Ok(()))
+            | Fact::LettingGo(..)
+            | Fact::Received(_)
+            | Fact::Swallowed(_)
+            | Fact::Rewritten { .. }
+            | Fact::Withheld(_)
+            | Fact::Children
+            | Fact::Reaped { .. } => {}
+        }
+    }
+}
