@@ -1,9 +1,10 @@
 //! Making an installation that was interrupted one that an installer can complete.
 //!
 //! pip and uv believe a package to be installed when its `dist-info` is there, and it may be there
-//! without the rest. So before anything is installed in place, what is there is written down in a
-//! mark, and the mark goes when all went well. Where one is found, every package is compared with
-//! its own list of files, and one that is not whole loses its `dist-info`: then it is installed anew.
+//! without the rest. So before anything is installed in place, a mark is left, and it goes when all
+//! went well. Where one is found, every package is compared with its own list of files, and one that
+//! is not whole loses its `dist-info`: then it is installed anew. The mark names those that had no
+//! such list before.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,16 +22,19 @@ pub(super) fn is_marked(control: &Path) -> bool {
     control.join(MARK).exists()
 }
 
-/// Leaves the mark, whole or not at all. One that is there already says what there was before.
+/// Leaves the mark, whole or not at all. One that is there already was left before anything broke.
 pub(super) fn mark(control: &Path, site: &Path) -> io::Result<()> {
     let (mark, new) = (control.join(MARK), control.join("installing.new"));
     if mark.exists() {
         return Ok(());
     }
     let mut text = Vec::new();
+    // A distribution's own packages have no list of their files; pip and uv write one for theirs.
     for record in records(site) {
-        text.extend(record.as_bytes());
-        text.push(b'\n');
+        if !site.join(&record).join("RECORD").exists() {
+            text.extend(record.as_bytes());
+            text.push(b'\n');
+        }
     }
     fs::write(&new, text)?;
     fs::rename(new, mark)
@@ -43,15 +47,14 @@ pub(super) fn unmark(control: &Path) -> io::Result<()> {
 
 /// Prepares a marked site for being installed into again. Returns how many packages were not whole.
 pub(super) fn repair(control: &Path, site: &Path) -> io::Result<usize> {
-    let before = fs::read(control.join(MARK))?;
-    let before: HashSet<&[u8]> = before.split(|byte| *byte == b'\n').collect();
+    let without = fs::read(control.join(MARK))?;
+    let without: HashSet<&[u8]> = without.split(|byte| *byte == b'\n').collect();
     let mut broken = 0;
     for record in records(site) {
         let directory = site.join(&record);
         let whole = match fs::read_to_string(directory.join("RECORD")) {
             Ok(list) => is_whole(site, &list),
-            // A distribution's own packages have none; pip and uv write one for theirs.
-            Err(_) => before.contains(record.as_bytes()),
+            Err(_) => without.contains(record.as_bytes()),
         };
         if !whole && directory.is_dir() {
             fs::remove_dir_all(&directory)?;
@@ -119,15 +122,17 @@ mod tests {
         package(&site, "distributions", None);
         package(&site, "old", Some("old.py,sha256=x,5\nold-1.dist-info/RECORD,,\n"));
         package(&site, "stripped", Some("stripped/gone.py,sha256=x,5\n"));
+        package(&site, "beheaded", Some("beheaded.py,sha256=x,5\n"));
         mark(&control, &site).unwrap();
         package(&site, "new", Some("new.py,sha256=x,5\n\"new.py\",sha256=x,\ngone.pyc,,\n"));
         package(&site, "short", Some("short.py,sha256=x,7\n"));
         package(&site, "unlisted", None);
+        fs::remove_file(site.join("beheaded-1.dist-info/RECORD")).unwrap();
         fs::create_dir(site.join("~ld")).unwrap();
-        // The second time: what there was before is still what there was before the first.
+        // Once more, and it still tells of the time before the first.
         mark(&control, &site).unwrap();
         assert!(is_marked(&control));
-        assert_eq!(repair(&control, &site).unwrap(), 3);
+        assert_eq!(repair(&control, &site).unwrap(), 4);
         let left: Vec<_> =
             records(&site).into_iter().map(|name| name.into_string().unwrap()).collect();
         assert_eq!(left, ["distributions-1.dist-info", "new-1.dist-info", "old-1.dist-info"]);
