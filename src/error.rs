@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::sys::signal::Signal;
 use crate::user::UserError;
 
 /// Why a command was not planned, not started, or not successful.
@@ -94,6 +95,14 @@ pub enum Error {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The command ended well, after this process was told to end by a signal that was passed on.
+    #[error("{program:?} was told to end by {}", signal_name(*.signal))]
+    Interrupted {
+        /// The program.
+        program: OsString,
+        /// The signal's number.
+        signal: i32,
+    },
     /// Something that the kernel never refuses was refused.
     #[error("{what}: {}", reason(.source))]
     System {
@@ -161,6 +170,11 @@ pub enum NotFound {
         /// Its interpreter.
         interpreter: OsString,
     },
+    /// Something that a file needs which cannot be read to find out what.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+    },
     /// The dynamic loader of a program.
     Loader {
         /// The program's file.
@@ -180,6 +194,12 @@ impl fmt::Display for NotFound {
             }
             Self::Interpreter { file, interpreter } => {
                 write!(f, "the interpreter {interpreter:?} of script {file:?} does not exist")
+            }
+            Self::Unreadable { file } => {
+                write!(
+                    f,
+                    "something that {file:?} needs does not exist, and it cannot be read to say what"
+                )
             }
             Self::Loader { file, loader } => {
                 write!(f, "the dynamic loader {loader:?} of {file:?} does not exist")
@@ -267,6 +287,7 @@ impl Error {
             Self::NotFound { .. } => 127,
             Self::NotExecutable { .. } => 126,
             Self::Failed { status, .. } => code(status),
+            Self::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
             Self::MissingVariables(_)
             | Self::User(_)
             | Self::Nul { .. }
@@ -325,6 +346,9 @@ fn not_found_hint(why: &NotFound) -> Option<String> {
             Some("install it in the image, or give its full path; --venv DIR adds DIR/bin".into())
         }
         NotFound::File => None,
+        NotFound::Unreadable { .. } => {
+            Some("its interpreter or its dynamic loader is not in this image".into())
+        }
         NotFound::DanglingLink { .. } => {
             Some("copy what it leads to as well, at the same path".into())
         }
@@ -360,6 +384,9 @@ fn not_executable_hint(why: &NotExecutable) -> Option<String> {
         NotExecutable::NoShebang => {
             Some("begin the script with its interpreter, as in: #!/bin/sh".into())
         }
+        NotExecutable::Kernel(error) if error.raw_os_error() == Some(libc::E2BIG) => {
+            Some("one argument or variable is longer than 128 KB, or all of them together are too long (execve(2))".into())
+        }
         NotExecutable::Kernel(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Some("let the user enter every directory above it, and mount it without noexec".into())
         }
@@ -374,7 +401,7 @@ fn credentials_hint(what: Switch, source: &io::Error) -> String {
     };
     match source.raw_os_error() {
         Some(libc::EINVAL) => {
-            "the id is not mapped in this user namespace (/proc/self/uid_map)".into()
+            "the id is not mapped in this user namespace (/proc/self/uid_map, gid_map)".into()
         }
         Some(libc::EAGAIN) => "the user has too many processes: raise --ulimit nproc".into(),
         _ => format!(
@@ -390,10 +417,17 @@ fn code(status: &ExitStatus) -> u8 {
 }
 
 fn ending(status: &ExitStatus) -> String {
-    match (status.code(), status.signal().and_then(crate::sys::signal::Signal::new)) {
+    match (status.code(), status.signal().and_then(Signal::new)) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(signal)) => format!("was killed by {signal}"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    match Signal::new(number) {
+        Some(signal) => signal.to_string(),
+        None => format!("signal {number}"),
     }
 }
 

@@ -144,6 +144,17 @@ fn the_working_directory_is_the_one_asked_for_or_the_one_there_was() {
     assert_eq!(plainly(["-w", directory, "--", "./tool"]).output().exit, Exit::Code(11));
 }
 
+#[test]
+fn a_directory_that_has_been_removed_is_still_the_directory() {
+    let scratch = Scratch::new();
+    let script = "mkdir here && cd here && rmdir ../here && exec \"$PYDEXEC\" -- echo started";
+    let output = plainly(["--", "sh", "-c", script])
+        .env("PYDEXEC", support::binary())
+        .in_directory(scratch.path())
+        .output();
+    assert_eq!(output.stdout, "started\n", "{output:?}");
+}
+
 /// A venv as far as activating it goes, with the probe for a Python.
 fn venv(scratch: &Scratch) -> String {
     scratch.directory("venv/bin");

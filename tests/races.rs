@@ -58,6 +58,9 @@ fn race_01_a_signal_for_the_group_is_not_lost_before_there_is_one() {
         run.says("signal 15");
         assert_eq!(run.end(), Exit::Code(0));
     }
+    let mut run = pydexec(["-g"]).probe(["heir"]).as_pid1().with_pending(libc::SIGTERM).start();
+    run.until("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
     // A command that has left its group, so that nobody is in it: then it alone.
     for signal in [libc::SIGUSR1, 34] {
         let mut run = pydexec(["-g"]).probe(["leave"]).as_pid1().start();
@@ -303,6 +306,20 @@ fn race_13_no_signal_is_lost_from_the_first_instruction_on() {
         run.says("signal 15");
         assert_eq!(run.end(), Exit::Code(0));
     }
+    // The earliest of all: sent before the execve, so that it waits for the first instruction.
+    for options in [&[][..], &["-g"]] {
+        for signal in [libc::SIGTERM, libc::SIGINT, 34, 64] {
+            let words = ["heir", &signal.to_string()];
+            let mut run = pydexec(options).probe(words).as_pid1().with_pending(signal).start();
+            run.says("ready");
+            run.says(&format!("signal {signal}"));
+            assert_eq!(run.end(), Exit::Code(0));
+        }
+    }
+    // With --exec nobody is left to forward it, and PID 1's default for it would be nothing.
+    let scene = pydexec(["--exec"]).probe(["state"]).as_pid1().with_pending(libc::SIGTERM);
+    let output = scene.output();
+    assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(143), ""), "{output:?}");
 }
 
 /// Follows pydexec to the end of the system call by which it blocks every signal, and returns the

@@ -212,3 +212,32 @@ fn a_sigpipe_of_our_own_making_is_not_forwarded_and_another_ones_is() {
         assert_eq!(run.end(), Exit::Code(0));
     }
 }
+
+#[test]
+fn without_the_power_to_signal_others_the_command_is_signalled_all_the_same() {
+    if !able(Need::Root) || !able(Need::Namespaces) {
+        return;
+    }
+    // What `--cap-drop ALL --cap-add SETUID --cap-add SETGID` leaves: no CAP_KILL (5).
+    for target in [&[][..], &["--group"]] {
+        let options = [target, &["--user", "1000:1000"]].concat();
+        let mut run = pydexec(options).probe(["signals"]).as_pid1().without_capability(5).start();
+        run.says("ready");
+        run.signal(libc::SIGUSR1);
+        run.says("signal 10");
+        run.signal(libc::SIGTERM);
+        run.says("signal 15");
+        assert_eq!(run.end(), Exit::Code(0));
+    }
+}
+
+#[test]
+fn a_flood_of_signals_does_not_hide_the_end() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    // Somebody who outlives the command sends PID 1 realtime signals without a pause.
+    let script = "trap '' RTMIN; (while :; do kill -34 1; done) & exit 7";
+    let mut run = pydexec([""; 0]).command(["bash", "-c", script]).as_pid1().start();
+    assert_eq!(run.end(), Exit::Code(7));
+}

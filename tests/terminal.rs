@@ -66,14 +66,48 @@ fn ctrl_c_ends_a_command_that_does_not_catch_it() {
     if !able(Need::Namespaces) {
         return;
     }
-    both(
-        || pydexec([""; 0]).probe(["echo"]),
-        |mut run| {
-            run.says("ready");
-            run.types(CTRL_C);
-            assert_eq!(run.end(), Exit::Code(130));
-        },
+    let scene = || pydexec([""; 0]).probe(["echo"]).on_a_terminal();
+    // PID 1 cannot die of it. Anybody else does, so that a script which started us ends too.
+    for (scene, end) in
+        [(scene().as_pid1(), Exit::Code(130)), (scene(), Exit::Signal(libc::SIGINT))]
+    {
+        let mut run = scene.start();
+        run.says("ready");
+        run.types(CTRL_C);
+        assert_eq!(run.end(), end);
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_script_that_started_us() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let script = format!(
+        "for turn in 1 2 3; do {:?} --no-requirements -- {:?} echo; done; echo survived",
+        support::binary(),
+        support::probe()
     );
+    let mut run = support::program("/bin/bash", &["-c", &script]).on_a_terminal().start();
+    run.says("ready");
+    run.types(CTRL_C);
+    assert_eq!(run.end(), Exit::Signal(libc::SIGINT));
+}
+
+#[test]
+fn a_start_that_fails_gives_the_terminal_back() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let script = format!(
+        "{:?} --no-requirements -- /nonexistent; read word; echo got=$word",
+        support::binary()
+    );
+    let mut run = support::program("/bin/bash", &["-c", &script]).on_a_terminal().start();
+    run.until("no such file");
+    run.types("word\n");
+    run.until("got=word");
+    assert_eq!(run.end(), Exit::Code(0));
 }
 
 #[test]
@@ -264,6 +298,23 @@ fn a_job_that_is_continued_in_the_background_goes_on_there() {
     assert!(kernel::kill(init.0, libc::SIGTERM));
     run.until("signal 15");
     run.types("\n");
+    finish(run);
+}
+
+#[test]
+fn a_job_in_the_background_that_stops_itself_is_seen_to_be_stopped_and_goes_on_by_bg() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let mut run = bash();
+    run.types("$PYDEXEC -- sh -c 'echo away; kill -TSTP $$; echo back' &\n");
+    run.until("away");
+    let (init, child) = job(&run);
+    eventually("both are stopped", || (init.state(), child.state()) == ('T', 'T'));
+    run.types("bg\n");
+    run.until("back");
+    run.types("wait; echo code=$?\n");
+    run.until("code=0");
     finish(run);
 }
 

@@ -56,6 +56,9 @@ impl Stage {
     }
 }
 
+/// Specs that mean the same: user, group, supplementary groups, and the home directory.
+type Meaning<'a> = (&'a [&'a str], u32, u32, &'a [u32], &'a str);
+
 /// All four of them: real, effective, saved, and the file system's.
 fn four(id: u32) -> String {
     [id; 4].map(|id| id.to_string()).join(" ")
@@ -88,7 +91,7 @@ fn each_spec_of_gosus_matrix_is_what_the_kernel_says() {
     }
     let stage = Stage::new();
     let root: &[u32] = &[0, 4, 10];
-    let matrix: [(&[&str], u32, u32, &[u32], &str); 16] = [
+    let matrix: [Meaning; 16] = [
         // The kernel sorts them.
         (&["0", "root", "0:", "root:", ":"], 0, 0, root, "/root"),
         (&["0:0", "root:root", "0:root", "root:0", ":0", ":root"], 0, 0, &[0], "/root"),
@@ -213,6 +216,8 @@ fn ambient_capabilities_do_not_go_along_to_another_user() {
     assert_eq!(output.state("CapAmb:"), "0000000000000000");
     assert_eq!(output.state("CapEff:"), "0000000000000000");
     assert_eq!(ambient(&["--user", "2000:2000"], &["regain"]).stdout, "no way back\n");
+    // Another group is a change too.
+    assert_eq!(ambient(&["--user", "1000:33"], &["regain"]).stdout, "no way back\n");
     // Who stays who he is keeps what he was given.
     assert_eq!(ambient(&[], &["state"]).state("CapAmb:"), "00000000000000c0");
 }

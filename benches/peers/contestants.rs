@@ -107,7 +107,7 @@ pub fn inits(places: &Places) -> Vec<Contestant> {
     present(vec![
         Contestant::new("dumb-init, static", &places.folder.join("dumb-init-static"), &[]),
         Contestant::new("pydexec --", &places.ours("pydexec"), &["--"]).ours(),
-        Contestant::new("pydexec as tini", &places.ours("tini"), &["--"]).ours(),
+        Contestant::new("pydexec as tini", &places.ours("tini"), &["-s", "--"]).ours(),
         Contestant::new("pydexec as dumb-init", &places.ours("dumb-init"), &[]).ours(),
         Contestant::new("tini-static", &places.debian("usr/bin/tini-static"), &["-s", "--"]),
         Contestant::new("tini", &places.debian("usr/bin/tini"), &["-s", "--"]),

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -18,8 +19,13 @@ pub(crate) struct EnvFile {
 
 impl EnvFile {
     pub fn read(file: &Path) -> Result<Self, BootError> {
-        let text = fs::read(file)
-            .map_err(|source| BootError::EnvFile { file: file.to_owned(), source })?;
+        let refuse = |source| BootError::EnvFile { file: file.to_owned(), source };
+        // A fifo without a writer would hold us for ever, with every signal blocked.
+        let metadata = fs::metadata(file).map_err(refuse)?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Err(refuse(io::Error::other("it is no regular file")));
+        }
+        let text = fs::read(file).map_err(refuse)?;
         Self::parse(&text).map_err(|(line, why)| BootError::EnvFileLine {
             file: file.to_owned(),
             line,

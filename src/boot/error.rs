@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration;
+use super::own::OwnError;
+use super::template::TemplateError;
 use super::wait::{TargetError, Unanswered};
 use crate::error::{Error, reason};
 
@@ -49,6 +51,12 @@ pub(crate) enum BootError {
     Targets(Vec<TargetError>),
     #[error("{}", lines(.0))]
     Unanswered(Vec<Unanswered>),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    #[error("--template {text:?} is not SRC:DEST")]
+    TemplateOption { text: String },
     #[error("{option} {text:?} is no duration")]
     Duration { option: String, text: String },
     /// An error of a step that was done in a child.
@@ -70,6 +78,8 @@ impl BootError {
         match self {
             Self::Command(error) => error.exit_code(),
             Self::InstallFailed { code, .. } => *code,
+            Self::Template(error) => error.exit_code(),
+            Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
             Self::Unanswered(_) => 124,
@@ -85,6 +95,7 @@ impl BootError {
             | Self::EnvFile { .. }
             | Self::EnvFileLine { .. }
             | Self::Targets(_)
+            | Self::TemplateOption { .. }
             | Self::Duration { .. } => 2,
         }
     }
@@ -150,6 +161,11 @@ impl BootError {
             }
             Self::NoPython { .. } => {
                 "name a command behind --, or the venv that has a python (--venv)".into()
+            }
+            Self::Template(error) => return error.hint(),
+            Self::Own(error) => return error.hint(),
+            Self::TemplateOption { .. } => {
+                "as in --template /etc/app/settings.ini.j2:/run/app/settings.ini".into()
             }
             Self::Targets(errors) => errors.first()?.hint(),
             Self::Duration { .. } => format!("a duration is {}", duration::FORMS),

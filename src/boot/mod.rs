@@ -9,7 +9,9 @@ pub(crate) mod duration;
 mod env_file;
 mod error;
 mod in_child;
+pub(crate) mod own;
 mod requirements;
+pub(crate) mod template;
 mod venv;
 pub(crate) mod wait;
 
@@ -20,7 +22,9 @@ use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
+pub(crate) use own::{Own, OwnError, Owner};
 pub(crate) use requirements::{Installer, Outcome, Report, Requirements, RequirementsOptions};
+pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
 pub(crate) use wait::Wait;
 
@@ -38,6 +42,8 @@ pub(crate) enum Run {
 pub(crate) struct Boot {
     /// All of them at once.
     pub waits: Vec<Wait>,
+    pub files: Vec<Rendered>,
+    pub owns: Vec<Own>,
     pub requirements: Option<Requirements>,
     pub command: ExecPlan,
     pub run: Run,
@@ -46,8 +52,7 @@ pub(crate) struct Boot {
 impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
-        let at_once = self.requirements.as_ref().is_none_or(Requirements::is_there);
-        if self.run == Run::Exec && self.waits.is_empty() && at_once {
+        if self.run == Run::Exec && self.has_no_steps() {
             if let Some(exposure) = self.requirements.and_then(Requirements::exposure) {
                 exposure.apply(&mut self.command.environment);
             }
@@ -56,6 +61,12 @@ impl Boot {
         }
         let mut supervisor = Supervisor::new(start, log)?;
         if let Some(code) = wait::run(&self.waits, wait::Manner::Told, &mut supervisor)? {
+            return Ok(code);
+        }
+        if let Some(code) = template::write(&self.files, &mut supervisor)? {
+            return Ok(code);
+        }
+        if let Some(code) = own::run(&self.owns, &mut supervisor)? {
             return Ok(code);
         }
         if let Some(requirements) = self.requirements {
@@ -72,6 +83,15 @@ impl Boot {
                 Ok(ended.status.code())
             }
         }
+    }
+}
+
+impl Boot {
+    fn has_no_steps(&self) -> bool {
+        self.waits.is_empty()
+            && self.files.is_empty()
+            && self.owns.is_empty()
+            && self.requirements.as_ref().is_none_or(Requirements::is_there)
     }
 }
 

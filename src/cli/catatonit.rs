@@ -176,6 +176,7 @@ impl Voice for Words {
             | Fact::Withheld(_)
             | Fact::Children
             | Fact::Stopping { .. }
+            | Fact::Deaf { .. }
             | Fact::Ended { .. } => {}
         }
     }

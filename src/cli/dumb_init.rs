@@ -248,6 +248,8 @@ impl Voice for Words {
                 }
             }),
             Fact::Stopping { .. } => self.debug("Suspending self due to TTY signal."),
+            // It changes no user, so it may signal whoever it has started.
+            Fact::Deaf { .. } => {}
             Fact::Ended { status, .. } => {
                 self.debug(&format!("Child exited with status {}. Goodbye.", status.code()));
             }

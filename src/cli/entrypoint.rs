@@ -2,14 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::options::{Options, Parsed, print};
 use super::wait::{parse_duration, targets};
 use crate::boot::{
-    Boot, BootError, EnvFile, Installer, Report, Requirements, RequirementsOptions, Run, Venv, Wait,
+    Boot, BootError, EnvFile, Installer, Own, OwnError, Owner, Report, Requirements,
+    RequirementsOptions, Run, Template, Venv, Wait,
 };
-use crate::command::{Command, Environment, lookup};
+use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Start, Target};
 use crate::log::Log;
 use crate::sys::Args;
@@ -100,13 +102,42 @@ fn lower(
         wait.timeout = parse_duration("--wait-timeout", timeout)?;
     }
     let waits = if wait.targets.is_empty() { Vec::new() } else { vec![wait] };
+    let mut files = Vec::new();
+    for text in &options.template {
+        files.extend(template(text, &plan)?.render(&plan.environment)?);
+    }
+    let owner = owner(&plan);
+    let own = |path: &PathBuf| {
+        let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
+        Ok(Own { path: path.clone(), owner })
+    };
+    let owns = options.own.iter().map(own).collect::<Result<_, OwnError>>()?;
     let requirements = Requirements::plan(requirements, &plan)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Target::Group),
         (false, false) => Run::AsInit(Target::Child),
     };
-    Ok(Boot { waits, requirements, command: plan, run })
+    Ok(Boot { waits, files, owns, requirements, command: plan, run })
+}
+
+/// `SRC:DEST`. The result belongs to the user of the command.
+fn template(text: &OsStr, plan: &ExecPlan) -> Result<Template, BootError> {
+    let bytes = text.as_bytes();
+    let wrong = || BootError::TemplateOption { text: text.to_string_lossy().into_owned() };
+    let colon = bytes.iter().position(|byte| *byte == b':').ok_or_else(wrong)?;
+    let (src, dest) = (&bytes[..colon], &bytes[colon + 1..]);
+    if src.is_empty() || dest.is_empty() {
+        return Err(wrong());
+    }
+    let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
+    let (src, dest) = (path(src), path(dest));
+    Ok(Template { src, dest, mode: None, owner: owner(plan), parents: false })
+}
+
+/// Whose files are that are made for the command.
+fn owner(plan: &ExecPlan) -> Option<Owner> {
+    plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() })
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.

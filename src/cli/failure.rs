@@ -1,9 +1,8 @@
 //! An error on its way out: what is printed, and the exit code.
 
-use std::io::{self, Write};
-
 use crate::boot::BootError;
 use crate::error::Error;
+use crate::log;
 
 /// What every error becomes at the top.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl Failure {
             text.push_str(line);
             text.push('\n');
         }
-        let _ = io::stderr().write_all(text.as_bytes());
+        log::conclude(text.as_bytes());
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub env_clear: bool,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
+    pub template: Vec<OsString>,
+    pub own: Vec<PathBuf>,
     pub group: bool,
     pub exec: bool,
     pub verbose: bool,
@@ -62,7 +64,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 24] = [
+const SPECS: [Spec; 26] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -232,6 +234,22 @@ const SPECS: [Spec; 24] = [
         help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
     },
     Spec {
+        long: "template",
+        short: None,
+        twin: "PYDEXEC_TEMPLATE",
+        kind: Kind::Many(b'\n'),
+        value: "SRC:DEST",
+        help: "Render this Jinja2 template, or directory of them, with the command's environment as env",
+    },
+    Spec {
+        long: "own",
+        short: None,
+        twin: "PYDEXEC_OWN",
+        kind: Kind::Many(b':'),
+        value: "PATH",
+        help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
+    },
+    Spec {
         long: "group",
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
@@ -261,8 +279,8 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs by :, --env by a new line, --env-remove and --extras by a comma, --wait by
-blanks; a flag is 1 or 0.
+separated: FILEs and PATHs by :, --env and --template by a new line, --env-remove and --extras by
+a comma, --wait by blanks; a flag is 1 or 0.
 
 Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
 executable, the installer's if it fails, 124 a wait that timed out, 2 a wrong option, variable,
@@ -321,11 +339,14 @@ impl Options {
     }
 
     fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
-        for spec in &SPECS {
+        refuse_misspelt(environment)?;
+        // What the command line says counts; a twin does not hide another one.
+        let said = SPECS.each_ref().map(|spec| self.has(spec.long));
+        for (spec, said) in SPECS.iter().zip(said) {
             let Some(value) = environment.get(spec.twin).filter(|value| !value.is_empty()) else {
                 continue;
             };
-            if self.has(spec.long) {
+            if said {
                 continue;
             }
             match spec.kind {
@@ -350,7 +371,8 @@ impl Options {
 
     fn add_values(&mut self, long: &str, values: &OsStr, separates: impl Fn(&u8) -> bool) {
         for value in values.as_bytes().split(separates) {
-            let value = value.trim_ascii();
+            // Blanks around a name or a file are nobody's; in --env they may be the value's.
+            let value = if long == "env" { value } else { value.trim_ascii() };
             if !value.is_empty() {
                 self.add_value(long, OsStr::from_bytes(value).to_owned());
             }
@@ -382,6 +404,8 @@ impl Options {
             "env-clear" => self.env_clear,
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
+            "own" => !self.own.is_empty(),
+            "template" => !self.template.is_empty(),
             "group" => self.group,
             "exec" => self.exec,
             "verbose" => self.verbose,
@@ -407,6 +431,8 @@ impl Options {
             "env-remove" => self.env_remove.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
+            "template" => self.template.push(value),
+            "own" => self.own.push(value.into()),
             _ => {}
         }
     }
@@ -424,6 +450,31 @@ impl Options {
             _ => {}
         }
     }
+}
+
+/// A twin with a slip in its name would be passed over in silence, and the command would run as root.
+///
+/// Only what is near to a twin is refused: an application may have variables of this prefix too.
+fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
+    const PREFIX: &str = "PYDEXEC_";
+    for entry in environment.entries() {
+        let bytes = entry.as_bytes();
+        if !bytes.starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let name = bytes.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let distance = |spec: &&Spec| strsim::damerau_levenshtein(spec.twin, &name);
+        let Some(nearest) = SPECS.iter().min_by_key(distance) else { continue };
+        let far = if name.len() - PREFIX.len() < 4 { 1 } else { 2 };
+        if (1..=far).contains(&distance(&nearest)) {
+            return Err(Failure::usage(
+                format!("unknown variable {name}"),
+                Some(format!("did you mean {}?", nearest.twin)),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What the command line asks for.
@@ -599,6 +650,29 @@ mod tests {
         let options = read(&["--no-requirements"], &[("PYDEXEC_REQUIREMENTS", "/r.txt")]).unwrap();
         assert!(options.requirements.is_empty());
         assert_eq!(read(&["--"], &[("PYDEXEC_USER", "")]).unwrap().user, None);
+    }
+
+    #[test]
+    fn a_twin_does_not_hide_another_one() {
+        let twins = [("PYDEXEC_REQUIREMENTS", "/r.txt"), ("PYDEXEC_NO_REQUIREMENTS", "1")];
+        assert!(read(&["--"], &twins).unwrap().no_requirements);
+    }
+
+    #[test]
+    fn a_slip_in_a_twins_name_is_refused_and_a_name_of_somebody_elses_is_not() {
+        for (name, meant) in [
+            ("PYDEXEC_USR", "PYDEXEC_USER"),
+            ("PYDEXEC_USERS", "PYDEXEC_USER"),
+            ("PYDEXEC_REQUIREMENT", "PYDEXEC_REQUIREMENTS"),
+            ("PYDEXEC_WORK_DIR", "PYDEXEC_WORKDIR"),
+        ] {
+            let failure = read(&["--"], &[(name, "1")]).unwrap_err();
+            assert!(failure.message.contains(name), "{}", failure.message);
+            assert!(failure.hint.unwrap().contains(meant));
+        }
+        for name in ["PYDEXEC_SERVICE_HOST", "PYDEXEC_PORT_80_TCP", "PYDEXEC_", "PYDEXEC_IMAGE"] {
+            assert!(read(&["--"], &[(name, "1")]).is_ok(), "{name}");
+        }
     }
 
     #[test]

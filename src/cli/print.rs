@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::log;
+
 /// Writes to stdout.
 pub(super) fn out(text: impl AsRef<[u8]>) {
     let mut stdout = io::stdout().lock();
@@ -9,7 +11,7 @@ pub(super) fn out(text: impl AsRef<[u8]>) {
     let _ = stdout.flush();
 }
 
-/// Writes to stderr.
+/// Writes to stderr, if that takes it at once.
 pub(super) fn err(text: impl AsRef<[u8]>) {
-    let _ = io::stderr().write_all(text.as_ref());
+    log::tell(text.as_ref());
 }

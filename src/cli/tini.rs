@@ -321,6 +321,7 @@ impl Voice for Words {
             | Fact::Rewritten { .. }
             | Fact::Withheld(_)
             | Fact::Stopping { .. }
+            | Fact::Deaf { .. }
             | Fact::Ended { .. } => {}
         }
     }

@@ -54,7 +54,15 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     let command =
         Command::new(program).args(rest).plan(&Environment::current()).map_err(BootError::from)?;
     let run = Run::AsInit(init::Target::Child);
-    Ok(Boot { waits: vec![wait], requirements: None, command, run }.run(start, log)?)
+    Ok(Boot {
+        waits: vec![wait],
+        files: Vec::new(),
+        owns: Vec::new(),
+        requirements: None,
+        command,
+        run,
+    }
+    .run(start, log)?)
 }
 
 fn parser() -> clap::Command {

@@ -17,6 +17,7 @@ use crate::error::{Error, MissingVariable, Use};
 use crate::init::{Stage, Supervisor, Target};
 use crate::sys::forward::Forwarding;
 use crate::sys::ids::Identity;
+use crate::sys::signal::Signal;
 use crate::user::{Database, UserSpec};
 
 /// A command to run, built step by step, as `std::process::Command` is.
@@ -327,8 +328,9 @@ impl Command {
     /// Runs the command and waits for it. How it ended is the result, whatever it was.
     ///
     /// While it runs, HUP, INT, QUIT, TERM, USR1, USR2 and WINCH that reach this process reach the
-    /// command too (with `signal-hook`, so that the host's own handlers are called as well). Only
-    /// this child is waited for: to reap orphans too, as PID 1 must, use
+    /// command too, and the host's own handlers are called as well; what is ignored stays ignored.
+    /// The default action does not happen meanwhile, so that this process outlives its child.
+    /// Afterwards all is as it was. Only this child is waited for: to reap orphans too, as PID 1 must, use
     /// [`supervise`](Self::supervise).
     ///
     /// # Errors
@@ -341,6 +343,10 @@ impl Command {
     /// # Ok::<(), pydexec::Error>(())
     /// ```
     pub fn status(&self) -> Result<ExitStatus, Error> {
+        self.run_forwarding().map(|(status, _)| status)
+    }
+
+    fn run_forwarding(&self) -> Result<(ExitStatus, Option<Signal>), Error> {
         let plan = self.plan(&Environment::current())?;
         // Blocked until the forwarding has begun: a signal in between would end us alone.
         let blocked = Blocked::all();
@@ -356,6 +362,8 @@ impl Command {
     ///
     /// Those of [`status`](Self::status), and [`Error::Failed`] when it left with another code
     /// than 0 or was killed by a signal. (Python's `pydexec` promised this and never did it.)
+    /// [`Error::Interrupted`] when it ended well because it was asked to: what comes next in an
+    /// entrypoint must not be started then.
     ///
     /// ```
     /// # use pydexec::Command;
@@ -364,9 +372,15 @@ impl Command {
     /// assert_eq!(error.exit_code(), 7);
     /// ```
     pub fn run(&self) -> Result<(), Error> {
-        let status = self.status()?;
+        let (status, asked) = self.run_forwarding()?;
         if status.success() {
-            return Ok(());
+            return match asked {
+                None => Ok(()),
+                Some(signal) => Err(Error::Interrupted {
+                    program: self.program.clone(),
+                    signal: signal.number(),
+                }),
+            };
         }
         Err(Error::Failed { program: self.program.clone(), status })
     }
@@ -393,7 +407,7 @@ impl Command {
     pub fn supervise(&self) -> Result<ExitStatus, Error> {
         let plan = self.plan(&Environment::current())?;
         let mut supervisor = Supervisor::in_a_library()?;
-        let ended = supervisor.run(&plan, Target::Child, Stage::Step)?;
+        let ended = supervisor.run(&plan, Target::Child, Stage::Hosted)?;
         Ok(ExitStatus::from_raw(ended.status.raw()))
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use crate::error::Error;
 use crate::sys::forward::Forwarding;
 use crate::sys::process;
+use crate::sys::signal::Signal;
 
 /// A command that was started by [`Command::spawn`](super::Command::spawn).
 ///
@@ -45,11 +46,15 @@ impl Child {
         Ok(status)
     }
 
-    /// As [`wait`](Self::wait), with signals passed on. The forwarding ends before the child is
-    /// reaped, so that no signal can reach another process that was given its PID.
-    pub(super) fn wait_forwarding(&mut self, forwarding: Forwarding) -> Result<ExitStatus, Error> {
+    /// As [`wait`](Self::wait), with signals passed on; and the last of them that asked to end. The
+    /// forwarding ends before the child is reaped, so that no signal can reach another process that
+    /// was given its PID.
+    pub(super) fn wait_forwarding(
+        &mut self,
+        forwarding: Forwarding,
+    ) -> Result<(ExitStatus, Option<Signal>), Error> {
         let _ = process::wait_until_ended(self.pid);
-        drop(forwarding);
-        self.wait()
+        let asked = forwarding.end();
+        Ok((self.wait()?, asked))
     }
 }

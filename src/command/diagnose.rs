@@ -20,9 +20,17 @@ use crate::error::{Error, NotExecutable, NotFound};
 /// program headers of every usual ELF file.
 const HEAD: usize = 4096;
 
+/// How many scripts may be each other's interpreters (the kernel's own bound, execve(2)).
+const MAX_DEPTH: usize = 4;
+
 /// The error for `errno`, which execve gave for the plan's program.
 pub(super) fn explain(plan: &ExecPlan, errno: Errno) -> Error {
     let program = plan.program.clone();
+    match errno {
+        // Not the program's fault: no memory, or too many processes of the user (setuid(2)).
+        Errno::EAGAIN | Errno::ENOMEM => return Error::Start { program, source: errno.into() },
+        _ => {}
+    }
     // A name that is found nowhere is told with the PATH that was searched.
     let Some(file) = locate(plan) else {
         let why = if plan.program.as_bytes().contains(&b'/') {
@@ -30,14 +38,17 @@ pub(super) fn explain(plan: &ExecPlan, errno: Errno) -> Error {
         } else {
             NotFound::InPath(lookup::search_path(&plan.environment).to_owned())
         };
+        let by_name = matches!(why, NotFound::InPath(_));
         return match errno {
             Errno::ENOENT | Errno::ENOTDIR => Error::NotFound { program, why },
+            // Some directory of PATH is closed to the user, and nothing of that name is in the others.
+            Errno::EACCES if by_name => Error::NotFound { program, why },
             _ => not_executable(program, NotExecutable::Kernel(errno.into())),
         };
     };
     match errno {
-        Errno::ENOENT => Error::NotFound { program, why: missing_interpreter(&file) },
-        Errno::EACCES => not_executable(program, denied(&file, errno)),
+        Errno::ENOENT => Error::NotFound { program, why: missing_interpreter(&file, 0) },
+        Errno::EACCES => not_executable(program, denied(&file, errno, 0)),
         Errno::ENOEXEC => not_executable(program, wrong_format(&file)),
         _ => not_executable(program, NotExecutable::Kernel(errno.into())),
     }
@@ -69,7 +80,7 @@ fn locate(plan: &ExecPlan) -> Option<PathBuf> {
         .cloned()
 }
 
-fn denied(file: &Path, errno: Errno) -> NotExecutable {
+fn denied(file: &Path, errno: Errno, depth: usize) -> NotExecutable {
     match fs::metadata(file) {
         Ok(metadata) if metadata.is_dir() => NotExecutable::Directory,
         Ok(metadata) if metadata.is_file() && !lookup::is_program(&metadata) => {
@@ -78,18 +89,31 @@ fn denied(file: &Path, errno: Errno) -> NotExecutable {
                 mode: metadata.permissions().mode() & 0o7777,
             }
         }
+        // It may be the interpreter that cannot be run.
+        Ok(_) if depth < MAX_DEPTH => match shebang(&head(file)).map(PathBuf::from) {
+            Some(interpreter) => denied(&interpreter, errno, depth + 1),
+            None => NotExecutable::Kernel(errno.into()),
+        },
         _ => NotExecutable::Kernel(errno.into()),
     }
 }
 
 /// The kernel's ENOENT for a file that is there.
-fn missing_interpreter(file: &Path) -> NotFound {
+fn missing_interpreter(file: &Path, depth: usize) -> NotFound {
     if let (Ok(link), Err(_)) = (fs::read_link(file), fs::metadata(file)) {
         return NotFound::DanglingLink { file: file.to_owned(), to: link };
     }
     let head = head(file);
     if let Some(interpreter) = shebang(&head) {
-        return NotFound::Interpreter { file: file.to_owned(), interpreter };
+        let it = Path::new(&interpreter);
+        // It may be there, and need something itself that is not.
+        return match fs::metadata(it) {
+            Ok(_) if depth < MAX_DEPTH => missing_interpreter(it, depth + 1),
+            _ => NotFound::Interpreter { file: file.to_owned(), interpreter },
+        };
+    }
+    if head.is_empty() && File::open(file).is_err() {
+        return NotFound::Unreadable { file: file.to_owned() };
     }
     match Elf::parse(&head).and_then(|elf| elf.interpreter()) {
         Some(loader) => NotFound::Loader { file: file.to_owned(), loader },
@@ -106,6 +130,7 @@ fn wrong_format(file: &Path) -> NotExecutable {
         },
         Some(_) => NotExecutable::Kernel(Errno::ENOEXEC.into()),
         None if head.is_empty() => NotExecutable::Empty,
+        None if head.starts_with(b"\x7fELF") => NotExecutable::Kernel(Errno::ENOEXEC.into()),
         None => NotExecutable::NoShebang,
     }
 }

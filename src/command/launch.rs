@@ -178,6 +178,11 @@ impl<'a> Prepared<'a> {
         OsStr::from_bytes(self.name.to_bytes())
     }
 
+    /// The user that it will run as; `None` leaves that of the caller.
+    pub fn user(&self) -> Option<u32> {
+        self.credentials.map(Credentials::uid)
+    }
+
     /// Starts it in a child. Every signal must be blocked.
     pub fn spawn(&self, inherited: Inherited, placement: Placement) -> Result<Started, Failure> {
         self.attempt(inherited, placement, process::spawn)

@@ -13,6 +13,9 @@ pub(crate) struct Role {
     pub pid: i32,
     /// What it looks after.
     pub main: Main,
+    /// The child is in our own process group, and has had already what a key on the terminal or a
+    /// read from it has the kernel send to all of that.
+    pub shares_group: bool,
     /// The signals of which the first one is nobody's: the kernel sent it when the terminal was let
     /// go of.
     pub swallow: SignalSet,
@@ -83,12 +86,14 @@ pub(crate) struct Machine {
     role: Role,
     policy: Policy,
     stopped: bool,
+    /// It was told to end since it was last continued.
+    told_to_end: bool,
 }
 
 impl Machine {
     /// Begins when the child runs.
     pub fn new(role: Role, policy: Policy) -> Self {
-        Self { role, policy, stopped: false }
+        Self { role, policy, stopped: false, told_to_end: false }
     }
 
     /// Takes an event and says what is to be done.
@@ -114,6 +119,13 @@ impl Machine {
                 self.role.swallow = self.role.swallow.without(&[signal]);
                 one(Action::Swallow(signal))
             }
+            Signal::INT | Signal::QUIT | Signal::TSTP | Signal::WINCH
+                if received.by_kernel && self.role.shares_group =>
+            {
+                NOTHING
+            }
+            // We touched the terminal from the background, or somebody in our group did.
+            Signal::TTIN | Signal::TTOU if received.by_kernel => NOTHING,
             signal => {
                 let [first, second] = self.forward(received);
                 let told = [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
@@ -125,7 +137,7 @@ impl Machine {
         }
     }
 
-    fn forward(&self, received: Received) -> Actions {
+    fn forward(&mut self, received: Received) -> Actions {
         let Some(signal) = self.policy.rewrites.of(received.signal) else {
             return one(Action::Withhold(received.signal));
         };
@@ -139,8 +151,10 @@ impl Machine {
             Signal::CONT => [hand_over, Some(Action::Forward(received))],
             // A stopped process keeps these until it is continued, and would outlive `docker stop`
             // until it is killed. systemd sends the CONT too (KillMode, systemd.kill(5)).
-            Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT if self.stopped => {
-                [Some(Action::Forward(received)), Some(Action::Continue)]
+            Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT => {
+                self.told_to_end = true;
+                let go_on = self.stopped.then_some(Action::Continue);
+                [Some(Action::Forward(received)), go_on]
             }
             _ => one(Action::Forward(received)),
         }
@@ -151,8 +165,12 @@ impl Machine {
             Change::Ended(status) => [self.farewell(), Some(Action::End(status))],
             Change::Continued => {
                 self.stopped = false;
+                self.told_to_end = false;
                 NOTHING
             }
+            // The order in which it was stopped and told to end is not the one in which we hear of
+            // it, and where it stays stopped it does not end.
+            Change::Stopped(_) if std::mem::take(&mut self.told_to_end) => one(Action::Continue),
             Change::Stopped(signal) => {
                 self.stopped = true;
                 match self.policy.stops {
@@ -219,7 +237,7 @@ mod tests {
     };
 
     fn role(pid1: bool) -> Role {
-        Role { pid1, pid: PID, main: Main::Child, swallow: SignalSet::NONE }
+        Role { pid1, pid: PID, main: Main::Child, shares_group: false, swallow: SignalSet::NONE }
     }
 
     fn machine(pid1: bool) -> Machine {
@@ -235,7 +253,7 @@ mod tests {
     }
 
     fn from(sender: i32, number: i32) -> Received {
-        Received { signal: Signal::new(number).unwrap(), sender, value: None }
+        Received { signal: Signal::new(number).unwrap(), sender, value: None, by_kernel: false }
     }
 
     fn stopped(signal: Signal, foreground: Foreground) -> Event {
@@ -389,6 +407,30 @@ mod tests {
         for number in [2, 15] {
             let ended = init.on(Event::Signal(from(5, number)));
             assert_eq!(ended, one(Action::End(Status::SUCCESS)));
+        }
+    }
+
+    #[test]
+    fn a_stop_that_is_heard_of_after_the_end_was_asked_for_does_not_last() {
+        let mut init = machine(true);
+        init.on(Event::Signal(from(0, 15)));
+        let stop = stopped(Signal::STOP, Foreground::Elsewhere);
+        assert_eq!(init.on(stop), one(Action::Continue));
+        // Once: whoever stops it again means it.
+        assert_eq!(init.on(stop), NOTHING);
+    }
+
+    #[test]
+    fn a_key_on_the_terminal_is_not_forwarded_to_who_had_it_already() {
+        let key = |number| Received { by_kernel: true, ..from(0, number) };
+        let role = Role { shares_group: true, ..role(true) };
+        for number in [2, 3, 20, 28] {
+            let mut sharing = Machine::new(role, Policy::ours(Target::Child));
+            assert_eq!(sharing.on(Event::Signal(key(number))), NOTHING);
+            let sent = one(Action::Forward(from(0, number)));
+            assert_eq!(sharing.on(Event::Signal(from(0, number))), sent);
+            let key = key(number);
+            assert_eq!(machine(true).on(Event::Signal(key)), one(Action::Forward(key)));
         }
     }
 

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::capture::Capture;
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
-use super::policy::{End, Policy, Target};
+use super::policy::{End, Policy, Stops, Target};
 use super::voice::{Fact, Voice};
 use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
@@ -32,6 +32,8 @@ pub(crate) struct Supervisor<'v> {
     held: VecDeque<Received>,
     inherited: Inherited,
     terminal: Option<Terminal>,
+    /// Whom the child was started as, if not as us.
+    user: Option<u32>,
     pid: i32,
     subreaper: Subreaper,
     /// See [`let_go_of_terminal`](Self::let_go_of_terminal).
@@ -48,6 +50,8 @@ pub(crate) enum Stage {
     Step,
     /// The command: from here on this process only waits.
     Command,
+    /// A command of the library's, whose host goes on after it.
+    Hosted,
 }
 
 /// Whether orphans among its descendants come to this process even when it is not PID 1.
@@ -70,6 +74,13 @@ pub(crate) enum Failed {
 /// How many children are reaped before the signals are looked at again, so that a flood of dying
 /// orphans does not keep a SIGTERM waiting.
 const REAPED_AT_ONCE: usize = 256;
+
+/// How many signals are read before the children are looked at again, so that a flood of signals does
+/// not keep the end of the command from being seen.
+const READ_AT_ONCE: usize = 256;
+
+/// How many signals are kept for the command while a step runs.
+const KEPT: usize = 1024;
 
 /// How a child ended, and what the init was told meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +156,7 @@ impl<'v> Supervisor<'v> {
             held: VecDeque::new(),
             inherited,
             terminal: Terminal::find(),
+            user: None,
             pid,
             subreaper,
             swallow: SignalSet::NONE,
@@ -214,8 +226,8 @@ impl<'v> Supervisor<'v> {
             keep: keep.map(|keep| keep.as_raw_fd()),
         };
         let prepared = Prepared::of_plan(plan)?.wired(wiring);
-        let watch = Watch { capture, grace: Some(GRACE) };
-        self.look_after(&prepared, &Policy::ours(Target::Group), Stage::Step, watch)
+        let watch = Watch { stage: Stage::Step, capture, grace: Some(GRACE) };
+        self.look_after(&prepared, &Policy::ours(Target::Group), watch)
             .map_err(|failed| failed.of(plan))
     }
 
@@ -240,36 +252,76 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         stage: Stage,
     ) -> Result<Ended, Failed> {
-        self.look_after(program, policy, stage, Watch::default())
+        self.look_after(program, policy, Watch::at(stage))
     }
 
     fn look_after(
         &mut self,
         program: &Prepared<'_>,
         policy: &Policy,
-        stage: Stage,
         watch: Watch<'_>,
     ) -> Result<Ended, Failed> {
-        let own = policy.group == Group::Own;
+        let stage = watch.stage;
+        let group = self.group(policy.group);
         let terminal = self
             .terminal
-            .filter(|terminal| own && terminal.foreground() == Some(ids::process_group()));
-        let placement = Placement { group: policy.group, foreground: terminal };
-        let started = program.spawn(self.inherited, placement).map_err(Failed::Start)?;
+            .filter(|terminal| terminal.foreground() == Some(ids::process_group()))
+            .filter(|_| group == Group::Own);
+        let placement = Placement { group, foreground: terminal };
+        let started = match program.spawn(self.inherited, placement) {
+            Ok(started) => started,
+            Err(failure) => {
+                if let Some(terminal) = terminal {
+                    terminal.set_foreground(ids::process_group());
+                }
+                return Err(Failed::Start(failure));
+            }
+        };
+        self.user = program.user();
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
         self.voice.tell(Fact::Started { program, pid: child, session });
         if stage == Stage::Command {
             self.let_go();
         }
-        let ended = self.stay(child, program, policy, watch).map_err(Failed::System)?;
-        // A process group that is gone would keep the terminal from whoever started us.
-        if let Some(terminal) = self.terminal {
-            if terminal.foreground() == Some(child) {
-                terminal.set_foreground(ids::process_group());
+        let policy = Policy { group, ..*policy };
+        let ended = self.stay(child, program, &policy, watch).map_err(Failed::System)?;
+        let at_end = self.foreground(child);
+        self.take_terminal_back(child);
+        match ended.status.signal() {
+            // The terminal's key was for the whole job: a script that started us is to end as well,
+            // and does if it had the signal and sees that we died of it.
+            Some(signal @ (Signal::INT | Signal::QUIT))
+                if stage == Stage::Command
+                    && policy.stops == Stops::WithTheChild
+                    && self.pid != 1
+                    && at_end == Foreground::Child =>
+            {
+                signal::die_with_group(signal);
             }
+            _ => {}
         }
         Ok(ended)
+    }
+
+    /// The process group for the child. Where our own is outside of our PID namespace, as under
+    /// `unshare --pid` in a terminal, the terminal cannot be handed to another and taken back, and a
+    /// group in the background would be stopped by its first read: the child stays in ours.
+    fn group(&self, wanted: Group) -> Group {
+        match self.terminal {
+            Some(_) if wanted == Group::Own && ids::process_group() == 0 => Group::Inherited,
+            _ => wanted,
+        }
+    }
+
+    /// A process group that is gone would keep the terminal from whoever started us, and from the
+    /// step that comes next.
+    fn take_terminal_back(&self, child: i32) {
+        let Some(terminal) = self.terminal else { return };
+        let Some(group) = terminal.foreground() else { return };
+        if group == child || signal::is_gone(signal::Target::Group(group)) {
+            terminal.set_foreground(ids::process_group());
+        }
     }
 
     /// Does `work` of our own in a child, and stays until it has ended with the code that `work`
@@ -286,16 +338,17 @@ impl<'v> Supervisor<'v> {
             for signal in ENDING {
                 signal::set_disposition(signal, Disposition::Default);
             }
-            // What else is forwarded (USR1, ALRM) is meant for the command, and must not kill this;
-            // and a closed pipe or a full disk is an error to report.
+            // A closed pipe or a full disk is an error to report.
             let heard = [&ENDING[..], &[Signal::TSTP, Signal::TTIN, Signal::TTOU]].concat();
             signal::set_mask(SignalSet::ALL.without(&heard));
             work()
         })
         .map_err(system("cannot fork"))?;
+        self.user = None;
         let name = OsStr::new(name);
         self.voice.tell(Fact::Started { program: name, pid: child, session: None });
-        self.stay(child, name, &Policy::ours(Target::Child), Watch::default())
+        let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
+        self.stay(child, name, &policy, Watch::at(Stage::Step))
     }
 
     /// Watches a child until it has ended.
@@ -306,16 +359,17 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         watch: Watch<'_>,
     ) -> Result<Ended, Error> {
-        let began = Instant::now();
+        let began = self.voice.wants_times().then(Instant::now);
         let ended = self.watch(Some(child), policy, watch)?;
-        self.voice.tell(Fact::Ended { program, status: ended.status, after: began.elapsed() });
+        let after = began.map(|began| began.elapsed()).unwrap_or_default();
+        self.voice.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
     }
 
     /// Has no child of its own, and reaps orphans until it is told to end.
     pub fn pause(&mut self) -> Result<Ended, Error> {
         self.let_go();
-        self.watch(None, &Policy::ours(Target::Child), Watch::default())
+        self.watch(None, &Policy::ours(Target::Child), Watch::at(Stage::Command))
     }
 
     /// What is not needed while the command runs must not be kept busy: the working directory
@@ -329,15 +383,44 @@ impl<'v> Supervisor<'v> {
         &mut self,
         child: Option<i32>,
         policy: &Policy,
-        mut watch: Watch<'_>,
+        watch: Watch<'_>,
     ) -> Result<Ended, Error> {
-        let mut last_moment: Option<Instant> = None;
-        let main = child.map_or(Main::Nothing, |_| Main::Child);
-        let role = Role { pid1: self.pid == 1, pid: self.pid, main, swallow: self.swallow };
+        let mut later = VecDeque::new();
+        let ended = self.attend(child, policy, watch, &mut later);
+        self.held.append(&mut later);
+        ended
+    }
+
+    fn attend(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        mut watch: Watch<'_>,
+        later: &mut VecDeque<Received>,
+    ) -> Result<Ended, Error> {
+        let role = Role {
+            pid1: self.pid == 1,
+            pid: self.pid,
+            main: child.map_or(Main::Nothing, |_| Main::Child),
+            shares_group: policy.group == Group::Inherited && policy.stops == Stops::WithTheChild,
+            swallow: self.swallow,
+        };
         let mut machine = Machine::new(role, *policy);
         let mut asked_to_end = None;
+        let mut last_moment: Option<Instant> = None;
         loop {
-            while let Some(received) = self.next_signal()? {
+            let mut quiet = false;
+            for _ in 0..READ_AT_ONCE {
+                let Some(received) = self.next_signal()? else {
+                    quiet = true;
+                    break;
+                };
+                if watch.stage == Stage::Step && is_for_the_command(received.signal) {
+                    if later.len() < KEPT {
+                        later.push_back(received);
+                    }
+                    continue;
+                }
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                     if let Some(grace) = watch.grace.take() {
@@ -382,7 +465,7 @@ impl<'v> Supervisor<'v> {
             if let Some(ended) = ended {
                 return Ok(ended);
             }
-            if more {
+            if !quiet || more {
                 continue;
             }
             let mut timeout = PollTimeout::NONE;
@@ -407,13 +490,13 @@ impl<'v> Supervisor<'v> {
         }
     }
 
-    /// Kills a step that does not end. It may not even be ours to kill (that takes CAP_KILL where
-    /// it is of another user), but when PID 1 leaves, the kernel kills whatever is left.
+    /// Kills a step that does not end, and does not wait for it: when PID 1 leaves, the kernel ends
+    /// whatever is left.
     fn give_up(&self, child: Option<i32>) -> Status {
         if let Some(child) = child {
             self.voice.tell(Fact::Forwarding { signal: Signal::KILL, pid: child });
-            let _ = signal::send(signal::Target::Group(child), Signal::KILL);
-            let _ = signal::send(signal::Target::Process(child), Signal::KILL);
+            let _ = self.send(signal::Target::Group(child), Signal::KILL);
+            let _ = self.send(signal::Target::Process(child), Signal::KILL);
         }
         Status::killed(Signal::KILL)
     }
@@ -458,20 +541,20 @@ impl<'v> Supervisor<'v> {
                 if signal != cause {
                     self.voice.tell(Fact::Rewritten { from: cause, to: signal });
                 }
-                forward(received, child, target);
+                self.forward(received, child, target);
                 self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Withhold(signal) => self.voice.tell(Fact::Withheld(signal)),
             Action::Swallow(signal) => self.voice.tell(Fact::Swallowed(signal)),
             Action::SendToGroup(signal) => {
                 // An error means that nobody is left in it.
-                let _ = signal::send(signal::Target::Group(child), signal);
+                let _ = self.send(signal::Target::Group(child), signal);
                 self.voice.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
-                let _ = signal::send(signal::Target::Group(child), Signal::CONT);
+                let _ = self.send(signal::Target::Group(child), Signal::CONT);
                 if ids::process_group_of(child) != Some(child) {
-                    let _ = signal::send(signal::Target::Process(child), Signal::CONT);
+                    let _ = self.send(signal::Target::Process(child), Signal::CONT);
                 }
             }
             Action::HandForeground => {
@@ -496,15 +579,54 @@ impl<'v> Supervisor<'v> {
             Action::End(_) => {}
         }
     }
+
+    fn forward(&self, received: Received, child: i32, target: Target) {
+        let signal = received.signal;
+        let process = signal::Target::Process(child);
+        let result = match (target, received.value) {
+            (Target::Child, Some(value)) => self
+                .permitted(|| signal::queue(child, signal, value))
+                // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
+                .or_else(|_| self.send(process, signal)),
+            (Target::Child, None) => self.send(process, signal),
+            // The child may have left its group by setsid, and taken it out of being with it.
+            (Target::Group, _) => self
+                .send(signal::Target::Group(child), signal)
+                .or_else(|_| self.send(process, signal)),
+        };
+        // Any other error means that the child is gone, which the next look at our children tells.
+        if result == Err(Errno::EPERM) {
+            self.voice.tell(Fact::Deaf { pid: child });
+        }
+    }
+
+    fn send(&self, target: signal::Target, signal: Signal) -> Result<(), Errno> {
+        self.permitted(|| signal::send(target, signal))
+    }
+
+    /// Signals to another user's process take CAP_KILL (kill(2)). A container that was given the
+    /// capabilities to change the user and no other lacks it: then we send as that user.
+    fn permitted(&self, send: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        match (send(), self.user) {
+            (Err(Errno::EPERM), Some(user)) => ids::with_real_user(user, send)?,
+            (result, _) => result,
+        }
+    }
 }
 
 /// How a child is watched, apart from its signals.
-#[derive(Default)]
 struct Watch<'a> {
+    stage: Stage,
     /// Reads its output.
     capture: Option<&'a mut Capture>,
     /// How long it may take to end once it was asked to; for ever without.
     grace: Option<Duration>,
+}
+
+impl Watch<'_> {
+    fn at(stage: Stage) -> Self {
+        Self { stage, capture: None, grace: None }
+    }
 }
 
 /// How long a step may take to end: its container is to be gone within a second.
@@ -578,23 +700,15 @@ impl Subreaper {
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-pub(crate) fn asks_to_end(signal: Signal) -> bool {
-    ENDING.contains(&signal)
+/// What a step has nothing to do with, and would die of: a USR1, a realtime signal.
+fn is_for_the_command(signal: Signal) -> bool {
+    let for_the_step =
+        [Signal::CHLD, Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::TTOU, Signal::WINCH];
+    !asks_to_end(signal) && !for_the_step.contains(&signal)
 }
 
-fn forward(received: Received, child: i32, target: Target) {
-    let signal = received.signal;
-    let process = signal::Target::Process(child);
-    // An error means that the child is gone, which the next look at our children tells.
-    let _ = match (target, received.value) {
-        (Target::Child, Some(value)) => signal::queue(child, signal, value)
-            // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
-            .or_else(|_| signal::send(process, signal)),
-        (Target::Child, None) => signal::send(process, signal),
-        // The child may have left its group by setsid, and taken it out of being with it.
-        (Target::Group, _) => signal::send(signal::Target::Group(child), signal)
-            .or_else(|_| signal::send(process, signal)),
-    };
+pub(crate) fn asks_to_end(signal: Signal) -> bool {
+    ENDING.contains(&signal)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

@@ -13,6 +13,11 @@ use crate::sys::signal::Signal;
 /// Puts facts into words, or says nothing.
 pub(crate) trait Voice {
     fn tell(&self, fact: Fact<'_>);
+
+    /// Whether it says how long something took: reading the clock for nobody costs a start-up.
+    fn wants_times(&self) -> bool {
+        false
+    }
 }
 
 /// Something that the init did or saw.
@@ -55,6 +60,10 @@ pub(crate) enum Fact<'a> {
     Stopping {
         pid: i32,
     },
+    /// It may not send signals to its child.
+    Deaf {
+        pid: i32,
+    },
     /// Its child has ended, after so long.
     Ended {
         program: &'a OsStr,
@@ -74,6 +83,10 @@ impl Log {
 }
 
 impl Voice for Log {
+    fn wants_times(&self) -> bool {
+        *self == Self::Steps
+    }
+
     fn tell(&self, fact: Fact<'_>) {
         match fact {
             Fact::Adopting(Err(errno)) => {
@@ -91,6 +104,11 @@ impl Voice for Log {
                     (status.code(), after.as_secs(), after.subsec_millis());
                 format!("{program:?} ended with {code} after {seconds}.{millis:03} s")
             }),
+            // Not only for those who asked: the container will not stop when it is told to.
+            Fact::Deaf { pid } => crate::log::say(&format!(
+                "cannot send signals to {pid}: operation not permitted\n\
+                 pydexec: give the container that power: docker run --cap-add KILL"
+            )),
             Fact::Adopting(Ok(()))
             | Fact::LettingGo(..)
             | Fact::Received(_)

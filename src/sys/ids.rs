@@ -28,6 +28,24 @@ pub fn user_ids() -> [uid_t; 3] {
     ids
 }
 
+/// Does `act` with `user` as this thread's real user id.
+///
+/// The effective one stays, and with it every capability (capabilities(7)). The way back takes none
+/// where the real id was the effective or the saved one.
+pub fn with_real_user<T>(user: uid_t, act: impl FnOnce() -> T) -> Result<T, Errno> {
+    let [before, _, _] = user_ids();
+    set_real_user(user)?;
+    let result = act();
+    set_real_user(before)?;
+    Ok(result)
+}
+
+fn set_real_user(user: uid_t) -> Result<(), Errno> {
+    const UNCHANGED: uid_t = uid_t::MAX;
+    // SAFETY: takes three integers.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, user, UNCHANGED, UNCHANGED) }).map(drop)
+}
+
 /// Real, effective and saved group ids.
 pub fn group_ids() -> [gid_t; 3] {
     let mut ids = [0; 3];

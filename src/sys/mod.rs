@@ -11,6 +11,7 @@ pub(crate) mod forward;
 pub(crate) mod ids;
 pub(crate) mod process;
 pub(crate) mod signal;
+pub(crate) mod tree;
 pub(crate) mod tty;
 
 pub use args::Args;

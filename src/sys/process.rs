@@ -6,13 +6,17 @@
 //! setuid and setgroups speak to the other threads of a process, which here would be the parent's.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_void};
+use std::fs::File;
+use std::io::Read;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use libc::{c_int, c_long, gid_t, pid_t, uid_t};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use super::check;
 use super::signal::{self, Disposition, Signal, SignalSet};
@@ -233,36 +237,55 @@ pub struct Started {
 ///
 /// Every signal should be blocked by the caller: the child's mask becomes `setup.mask` just before
 /// it execs. When this returns, its process group exists, so a signal to the group cannot miss it.
+///
+/// The child shares our memory and says there what went wrong. Where an emulator (qemu-user) makes a
+/// plain fork of it, it says the same through a pipe, which execve closes.
 pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
     struct Shared<'a> {
         setup: &'a Setup<'a>,
+        /// Set by the child before anything else: whether what it writes is seen here.
+        began: AtomicBool,
         step: AtomicU8,
         errno: AtomicI32,
         terminal: AtomicI32,
+        pipe: Option<RawFd>,
     }
 
     extern "C" fn child(shared: *mut c_void) -> c_int {
         // SAFETY: it is the `shared` below, in memory that parent and child share; the parent is
         // suspended until this child has execed or exited (CLONE_VFORK).
         let shared = unsafe { &*shared.cast::<Shared<'_>>() };
-        let failure = become_program(shared.setup, &shared.terminal);
-        shared.errno.store(failure.errno as i32, Ordering::Relaxed);
-        shared.step.store(failure.step as u8, Ordering::Relaxed);
+        shared.began.store(true, Ordering::Relaxed);
+        let Failure { step, errno } = become_program(shared.setup, &shared.terminal);
+        shared.errno.store(errno as i32, Ordering::Relaxed);
+        shared.step.store(step as u8, Ordering::Relaxed);
+        if let Some(pipe) = shared.pipe {
+            let [a, b, c, d] = (errno as i32).to_ne_bytes();
+            let report = [step as u8, a, b, c, d];
+            // SAFETY: the buffer is as long as we say. So short a write to a new pipe is whole.
+            unsafe { libc::write(pipe, report.as_ptr().cast(), report.len()) };
+        }
         // SAFETY: takes an integer, does not return, and runs nothing of the parent's.
         unsafe { libc::_exit(127) }
     }
 
+    // Without it (no descriptors left) only an emulator's child could not tell.
+    let pipe = nix::unistd::pipe2(OFlag::O_CLOEXEC).ok();
     let shared = Shared {
         setup,
+        began: AtomicBool::new(false),
         step: AtomicU8::new(0),
         errno: AtomicI32::new(0),
         terminal: AtomicI32::new(0),
+        pipe: pipe.as_ref().map(|(_, write)| write.as_raw_fd()),
     };
-    let mut stack = [MaybeUninit::<u8>::uninit(); CHILD_STACK];
-    let top = stack.as_mut_ptr_range().end;
+    // Not on our own stack, where each of its pages would be touched to grow that.
+    let mut stack = Vec::<u8>::with_capacity(CHILD_STACK);
+    let top = stack.as_mut_ptr().wrapping_add(CHILD_STACK);
     let top = top.wrapping_sub(top.addr() % 16);
     // SAFETY: `child` runs on `stack`, which is aligned as both ABIs ask and outlives its use: the
-    // parent does not run before the child is done with it. It neither allocates nor unwinds.
+    // parent does not run before the child is done with it, or has memory of its own. It neither
+    // allocates nor unwinds.
     let pid = check(c_long::from(unsafe {
         libc::clone(
             child,
@@ -273,15 +296,28 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
     }))
     .map_err(failed(Step::Clone))? as pid_t;
 
-    let step = match shared.step.load(Ordering::Relaxed) {
-        0 => {
+    let told = if shared.began.load(Ordering::Relaxed) {
+        (shared.step.load(Ordering::Relaxed), shared.errno.load(Ordering::Relaxed))
+    } else {
+        if setup.group == Group::Own {
+            // From both sides, since the child may not have come to it yet.
+            // SAFETY: two integers.
+            unsafe { libc::setpgid(pid, pid) };
+        }
+        pipe.map_or((0, 0), |(read, write)| {
+            drop(write);
+            told_through(read)
+        })
+    };
+    let step = match told {
+        (0, _) => {
             let terminal = match shared.terminal.load(Ordering::Relaxed) {
                 0 => None,
                 errno => Some(Errno::from_raw(errno)),
             };
             return Ok(Started { pid, terminal });
         }
-        step => {
+        (step, _) => {
             use Step::{Chdir, Descriptors, Setgid, Setgroups, Setpgid, Setsid, Setuid};
             [Setpgid, Setsid, Descriptors, Setgroups, Setgid, Setuid, Chdir]
                 .into_iter()
@@ -290,7 +326,19 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
         }
     };
     let _ = wait_for(pid);
-    Err(Failure { step, errno: Errno::from_raw(shared.errno.load(Ordering::Relaxed)) })
+    Err(Failure { step, errno: Errno::from_raw(told.1) })
+}
+
+/// What a child with memory of its own says before it ends: nothing if it has execed.
+fn told_through(read: OwnedFd) -> (u8, i32) {
+    let mut report = [0; 5];
+    match File::from(read).read_exact(&mut report) {
+        Ok(()) => {
+            let [step, a, b, c, d] = report;
+            (step, i32::from_ne_bytes([a, b, c, d]))
+        }
+        Err(_) => (0, 0),
+    }
 }
 
 /// Replaces this process by the program; returns only when that failed.
@@ -389,18 +437,18 @@ fn become_user(ids: &Ids<'_>) -> Result<(), Failure> {
         check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })
             .map_err(failed(Step::Setgroups))?;
     }
+    let same = super::ids::user_ids() == [ids.uid; 3] && super::ids::group_ids() == [ids.gid; 3];
     let (gid, uid) = (c_long::from(ids.gid), c_long::from(ids.uid));
     // Real, effective and saved: with one of them left, there would be a way back.
     // SAFETY: three integers.
     check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })
         .map_err(failed(Step::Setgid))?;
-    let [before, ..] = super::ids::user_ids();
     // SAFETY: three integers.
     check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
         .map_err(failed(Step::Setuid))?;
-    if before != ids.uid && ids.uid != 0 {
-        // Leaving uid 0 clears the ambient capabilities, changing from one ordinary user to
-        // another does not (capabilities(7)), and CAP_SETUID among them would lead back.
+    if !same && ids.uid != 0 {
+        // Leaving uid 0 clears the ambient capabilities, any other change of an ordinary user's
+        // ids does not (capabilities(7)), and CAP_SETUID or CAP_SETGID among them would lead back.
         // SAFETY: integers. A kernel without ambient capabilities has none to clear.
         unsafe {
             libc::syscall(
@@ -438,6 +486,8 @@ fn search(name: &[u8], path: &[u8], setup: &Setup<'_>) -> Errno {
         };
         match execve(path, setup) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+            // An entry that can never lead anywhere is no reason not to look at the next.
+            Errno::ELOOP | Errno::ENAMETOOLONG => {}
             Errno::EACCES => result = Errno::EACCES,
             errno => return errno,
         }

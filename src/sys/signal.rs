@@ -41,6 +41,7 @@ impl Signal {
     pub const TTIN: Self = Self(21);
     pub const TTOU: Self = Self(22);
     pub const XFSZ: Self = Self(25);
+    pub const WINCH: Self = Self(28);
 
     /// The signal with this number, if there is one.
     pub fn new(number: c_int) -> Option<Self> {
@@ -214,7 +215,9 @@ pub fn pending() -> SignalSet {
     SignalSet(set)
 }
 
-/// Gives every signal that has a handler its default action; what is ignored stays ignored.
+/// Gives every signal that has a handler its default action; what is ignored stays ignored, but for
+/// SIGPIPE: Rust's runtime ignores that for itself, and no program started from it expects it (std's
+/// own `Command` and Python's `subprocess` put it back too).
 pub fn drop_handlers() {
     for number in (1..=64).filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
         let mut action = KernelAction::default();
@@ -225,7 +228,8 @@ pub fn drop_handlers() {
             let number = c_long::from(number);
             let none = std::ptr::null::<KernelAction>();
             libc::syscall(libc::SYS_rt_sigaction, number, none, &raw mut action, size);
-            if action.handler != libc::SIG_DFL && action.handler != libc::SIG_IGN {
+            let ignored = action.handler == libc::SIG_IGN && number != c_long::from(libc::SIGPIPE);
+            if action.handler != libc::SIG_DFL && !ignored {
                 action = KernelAction::default();
                 libc::syscall(libc::SYS_rt_sigaction, number, &raw const action, none, size);
             }
@@ -241,6 +245,8 @@ pub struct Received {
     pub sender: pid_t,
     /// The value of sigqueue(3), where it was sent by that.
     pub value: Option<u64>,
+    /// Whether the kernel sent it by itself, as it does for a key on the terminal.
+    pub by_kernel: bool,
 }
 
 /// A descriptor from which the blocked signals are read, in the order and number they came.
@@ -291,6 +297,7 @@ impl SignalFd {
             signal,
             sender: info.ssi_pid as pid_t,
             value: (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr),
+            by_kernel: info.ssi_code == libc::SI_KERNEL,
         }))
     }
 }
@@ -308,14 +315,39 @@ pub enum Target {
     Group(pid_t),
 }
 
+impl Target {
+    /// As kill(2) has it.
+    fn pid(self) -> pid_t {
+        match self {
+            Self::Process(pid) => pid,
+            Self::Group(group) => -group,
+        }
+    }
+}
+
 /// kill(2).
 pub fn send(target: Target, signal: Signal) -> Result<(), Errno> {
-    let pid = match target {
-        Target::Process(pid) => pid,
-        Target::Group(group) => -group,
-    };
     // SAFETY: kill takes two integers.
-    check(c_long::from(unsafe { libc::kill(pid, signal.number()) })).map(drop)
+    check(c_long::from(unsafe { libc::kill(target.pid(), signal.number()) })).map(drop)
+}
+
+/// Whether nobody is left there, a zombie being somebody.
+pub fn is_gone(target: Target) -> bool {
+    // SAFETY: kill takes two integers, and signal 0 is none.
+    check(c_long::from(unsafe { libc::kill(target.pid(), 0) })) == Err(Errno::ESRCH)
+}
+
+/// Sends `signal` to our whole process group, and dies of it.
+///
+/// It returns where the signal was ignored at the start. Not for PID 1, whom it would not kill.
+pub fn die_with_group(signal: Signal) {
+    if set_disposition(signal, Disposition::Default) == Disposition::Ignored {
+        set_disposition(signal, Disposition::Ignored);
+        return;
+    }
+    // SAFETY: kill takes two integers. The signal is blocked, so it waits for us.
+    unsafe { libc::kill(0, signal.number()) };
+    let _ = signal_hook::low_level::emulate_default_handler(signal.number());
 }
 
 /// rt_sigqueueinfo(2): `signal` with the value that its sender had put to it.

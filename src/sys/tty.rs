@@ -17,11 +17,17 @@ pub struct Terminal(RawFd);
 impl Terminal {
     /// Looks at stdin, stdout and stderr.
     pub fn find() -> Option<Self> {
-        (0..=2).map(Self).find(|terminal| terminal.foreground().is_some())
+        (0..=2).map(Self).find(|terminal| terminal.group().is_some())
     }
 
-    /// The foreground process group.
+    /// The foreground process group, if it is one that this PID namespace knows: one outside of it
+    /// reads as 0, as does our own process group there, and the two are not to be taken for equal.
     pub fn foreground(self) -> Option<pid_t> {
+        self.group().filter(|group| *group > 0)
+    }
+
+    /// What TIOCGPGRP answers.
+    fn group(self) -> Option<pid_t> {
         let mut group: pid_t = 0;
         // SAFETY: TIOCGPGRP writes one pid_t to where the pointer points.
         let result = unsafe { libc::ioctl(self.0, libc::TIOCGPGRP as _, &raw mut group) };

@@ -46,7 +46,7 @@ pub enum UserError {
         number: String,
     },
     /// A file of the user database that is there and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), crate::error::reason(.source))]
     Database {
         /// Which file.
         path: PathBuf,

@@ -1,17 +1,17 @@
 //! The same application in containers that are allowed little: each serves, and stops by itself.
 
-use crate::harness::{Container, Ended, Process, engine};
+use crate::harness::{Ended, Process, engine};
 
 /// Starts gunicorn with these options, and returns what it served, its table, and its end.
-fn serve(options: &str) -> (String, Vec<Process>, Ended) {
-    let engine = engine().unwrap();
-    let mut web: Container = engine.container(engine.packed()).with(options).start();
+fn serve(options: &str) -> Option<(String, Vec<Process>, Ended)> {
+    let engine = engine()?;
+    let mut web = engine.container(engine.packed()).with(options).start();
     web.wait_for("Listening at");
     let page = web.get("/");
     let table = web.processes();
     let ended = web.stop();
     assert!(ended.stderr.iter().any(|line| line.contains("Shutting down: Master")), "{ended:?}");
-    (page, table, ended)
+    Some((page, table, ended))
 }
 
 #[track_caller]
@@ -23,10 +23,7 @@ fn assert_ids(table: &[Process], init: u32, others: u32) {
 
 #[test]
 fn a_read_only_root_is_enough() {
-    if engine().is_none() {
-        return;
-    }
-    let (page, table, ended) = serve("--read-only --tmpfs /tmp");
+    let Some((page, table, ended)) = serve("--read-only --tmpfs /tmp") else { return };
     assert!(page.contains("as user app"), "{page}");
     assert_ids(&table, 0, 10001);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -34,10 +31,7 @@ fn a_read_only_root_is_enough() {
 
 #[test]
 fn started_as_a_user_without_an_entry() {
-    if engine().is_none() {
-        return;
-    }
-    let (page, table, ended) = serve("--user 1000:1000 --env PYDEXEC_USER=");
+    let Some((page, table, ended)) = serve("--user 1000:1000 --env PYDEXEC_USER=") else { return };
     assert!(page.contains("as user 1000"), "{page}");
     assert_ids(&table, 1000, 1000);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -45,13 +39,12 @@ fn started_as_a_user_without_an_entry() {
 
 #[test]
 fn started_with_a_random_uid_and_group_0_as_openshift_does() {
-    if engine().is_none() {
-        return;
-    }
-    let (page, table, ended) = serve(
+    let Some((page, table, ended)) = serve(
         "--user 1000680000:0 --read-only --tmpfs /tmp --cap-drop ALL \
          --security-opt no-new-privileges --env PYDEXEC_USER=",
-    );
+    ) else {
+        return;
+    };
     assert!(page.contains("as user 1000680000"), "{page}");
     assert_ids(&table, 1_000_680_000, 1_000_680_000);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -59,11 +52,8 @@ fn started_with_a_random_uid_and_group_0_as_openshift_does() {
 
 #[test]
 fn without_capabilities_it_becomes_whom_it_already_is() {
-    if engine().is_none() {
-        return;
-    }
     let options = "--user app --cap-drop ALL --security-opt no-new-privileges";
-    let (page, table, ended) = serve(options);
+    let Some((page, table, ended)) = serve(options) else { return };
     assert!(page.contains("as user app"), "{page}");
     assert_ids(&table, 10001, 10001);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -71,11 +61,8 @@ fn without_capabilities_it_becomes_whom_it_already_is() {
 
 #[test]
 fn without_capabilities_root_stays_root_if_no_user_is_asked_for() {
-    if engine().is_none() {
-        return;
-    }
     let options = "--cap-drop ALL --security-opt no-new-privileges --env PYDEXEC_USER=";
-    let (page, table, ended) = serve(options);
+    let Some((page, table, ended)) = serve(options) else { return };
     assert!(page.contains("as user root"), "{page}");
     assert_ids(&table, 0, 0);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -84,11 +71,9 @@ fn without_capabilities_root_stays_root_if_no_user_is_asked_for() {
 /// Signals to a process of another user take CAP_KILL, which nobody thinks of.
 #[test]
 fn with_nothing_but_the_capabilities_that_change_the_user_it_still_stops_at_once() {
-    if engine().is_none() {
-        return;
-    }
-    let (page, table, ended) =
-        serve("--cap-drop ALL --cap-add SETUID --cap-add SETGID --security-opt no-new-privileges");
+    let options =
+        "--cap-drop ALL --cap-add SETUID --cap-add SETGID --security-opt no-new-privileges";
+    let Some((page, table, ended)) = serve(options) else { return };
     assert!(page.contains("as user app"), "{page}");
     assert_ids(&table, 0, 10001);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -97,14 +82,17 @@ fn with_nothing_but_the_capabilities_that_change_the_user_it_still_stops_at_once
 #[test]
 fn a_capability_that_is_missing_is_named() {
     let Some(engine) = engine() else { return };
-    let ended = engine.container(engine.packed()).with("--cap-drop ALL").run();
-    assert_eq!(ended.code, 1, "{ended:?}");
-    assert_eq!(
-        ended.stderr,
-        [
-            "pydexec: cannot setgroups for user \"app\": operation not permitted",
-            "pydexec: changing the user takes root and CAP_SETGID: docker run --cap-add SETGID, \
-             or start the container as that user (--user)",
-        ]
-    );
+    // Root without capabilities, and another user than the image asks for.
+    for options in ["--cap-drop ALL", "--user 1000:1000"] {
+        let ended = engine.container(engine.packed()).with(options).run();
+        assert_eq!(ended.code, 1, "{options}: {ended:?}");
+        assert_eq!(
+            ended.stderr,
+            [
+                "pydexec: cannot setgroups for user \"app\": operation not permitted",
+                "pydexec: changing the user takes root and CAP_SETGID: docker run --cap-add SETGID, \
+                 or start the container as that user (--user)",
+            ]
+        );
+    }
 }

@@ -112,7 +112,7 @@ for number in range(3):
     for orphan in waiting {
         let found = table.iter().find(|process| process.pid == *orphan);
         assert_eq!(found.map(|process| process.parent), Some(1), "{table:?}");
-        container.exec(["kill", &orphan.to_string()]);
+        container.exec(["sh", "-c", &format!("kill {orphan}")]);
     }
     container.until_processes(|table| !table.iter().any(|one| waiting.contains(&one.pid)));
 }

@@ -64,8 +64,17 @@ fn ctrl_z_does_not_hang_the_container() {
 #[test]
 fn a_new_size_of_the_window_reaches_the_program() {
     let Some((container, mut terminal)) = listen() else { return };
-    terminal.resize(99, 33);
-    terminal.wait_for("size 99x33");
+    // The client begins to watch its window some time after the program has begun, and says nothing
+    // of it: the corner is dragged until it has noticed.
+    let columns = (81..9999).find(|columns| {
+        terminal.resize(*columns, 33);
+        terminal.type_in("more\n");
+        terminal.wait_for("read more");
+        terminal.has_shown("x33")
+    });
+    assert!(columns.is_some());
+    terminal.resize(120, 40);
+    terminal.wait_for("got SIGWINCH\r\nsize 120x40");
     terminal.type_in("\x04");
     terminal.wait_for_end();
     assert_eq!(container.exit_code(), 0);

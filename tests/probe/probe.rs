@@ -8,7 +8,7 @@
 //! probe die N             dies of signal N
 //! probe stop N            prints `ready`, stops itself by signal N, prints `continued`, exits 0
 //! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
-//! probe crowd COUNT       leaves COUNT orphans, prints `crowd`; at USR1 they all end; waits for TERM
+//! probe crowd COUNT [N]   leaves COUNT orphans, prints `crowd`; at signal N (USR1) they end; waits for TERM
 //! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
 //! probe close FD [LAST]   closes FD, then as `heir`
 //! probe leave [LAST]      leaves its process group for another one, then as `signals`
@@ -16,6 +16,7 @@
 //! probe unmount DIR       `ready`; when a line comes, unmounts DIR and prints `unmounted` or errno
 //! probe args …            each argument as hexadecimal digits
 //! probe variable NAME     its value as hexadecimal digits, or `unset`
+//! probe pip …             what it was called with, in a line, and exit 0: an installer of nothing
 //! probe regain            tries every way back to root, and prints `no way back` or the way
 //! ```
 //!
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             0
         }
         Some("orphans") => orphans(number(2).unwrap_or(1)),
-        Some("crowd") => crowd(number(2).unwrap_or(1)),
+        Some("crowd") => crowd(number(2).unwrap_or(1), number(3).unwrap_or(libc::SIGUSR1)),
         Some("echo") => echo(),
         Some("close") => {
             unsafe { libc::close(number(2).unwrap_or(-1)) };
@@ -80,6 +81,10 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             } else {
                 say(&hex(unsafe { CStr::from_ptr(value) }));
             }
+            0
+        }
+        Some("pip") => {
+            say(&args[1..].join(" "));
             0
         }
         Some("regain") => regain(),
@@ -196,7 +201,7 @@ fn orphans(count: c_int) -> c_int {
 }
 
 /// All of the orphans read from one pipe, whose end ends them in the same moment.
-fn crowd(count: c_int) -> c_int {
+fn crowd(count: c_int, end: c_int) -> c_int {
     let mut ends = [0; 2];
     unsafe { libc::pipe(ends.as_mut_ptr()) };
     for _ in 0..count {
@@ -216,7 +221,7 @@ fn crowd(count: c_int) -> c_int {
     }
     block_all();
     say("crowd");
-    receive(libc::SIGUSR1);
+    receive(end);
     unsafe { libc::close(ends[1]) };
     receive(libc::SIGTERM)
 }

@@ -10,6 +10,8 @@
 use std::ffi::{CString, c_void};
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::{fs::File, io, io::Read, ptr};
 
 use libc::{c_int, c_long, pid_t};
@@ -37,6 +39,8 @@ pub struct Recipe {
     pub terminal: Option<RawFd>,
     pub mask: u64,
     pub ignored: u64,
+    /// Signals that wait for the program from before its first instruction on.
+    pub pending: Vec<c_int>,
     pub traced: bool,
 }
 
@@ -314,6 +318,11 @@ impl<'a> Image<'a> {
             call!("ptrace", SYS_ptrace, libc::PTRACE_TRACEME as c_long, ZERO, ZERO, ZERO)?;
         }
         set_mask(recipe.mask);
+        for signal in &recipe.pending {
+            // SAFETY: takes nothing.
+            let own = c_long::from(unsafe { libc::getpid() });
+            call!("kill", SYS_kill, own, c_long::from(*signal))?;
+        }
         call!(
             "execve",
             SYS_execve,
@@ -536,6 +545,16 @@ pub fn readable(fd: RawFd, milliseconds: c_int) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: a pointer to one structure, and we say one.
     unsafe { libc::poll(&mut poll, 1, milliseconds) > 0 }
+}
+
+/// mkfifo(3).
+pub fn make_fifo(file: &Path) -> io::Result<()> {
+    let name = CString::new(file.as_os_str().as_bytes())?;
+    // SAFETY: a C string that lives through the call.
+    match unsafe { libc::mkfifo(name.as_ptr(), 0o644) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A descriptor that becomes readable when the process ends.

@@ -14,6 +14,8 @@
 
 // Each file of tests uses another part of it.
 #![allow(dead_code, unused_imports)]
+// `pydexec(…).as_pid1()` reads as it is meant.
+#![allow(clippy::wrong_self_convention)]
 
 pub mod kernel;
 pub mod system;
@@ -118,6 +120,7 @@ pub struct Scene {
     ambient: Vec<i32>,
     mask: u64,
     ignored: u64,
+    pending: Vec<i32>,
     traced: bool,
 }
 
@@ -152,6 +155,7 @@ impl Scene {
             ambient: Vec::new(),
             mask: 0,
             ignored: 0,
+            pending: Vec::new(),
             traced: false,
         }
     }
@@ -275,6 +279,12 @@ impl Scene {
         self
     }
 
+    /// Started with every signal blocked, and with this one sent already.
+    pub fn with_pending(mut self, signal: i32) -> Self {
+        self.pending.push(signal);
+        self.blocking_all()
+    }
+
     /// Started with these signals ignored.
     pub fn ignoring(mut self, signals: &[i32]) -> Self {
         self.ignored = set(signals);
@@ -352,6 +362,7 @@ impl Scene {
             terminal,
             mask: self.mask,
             ignored: self.ignored,
+            pending: self.pending,
             traced: self.traced,
         };
         let forking = system::forking();

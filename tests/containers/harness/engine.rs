@@ -108,7 +108,12 @@ impl Drop for Network<'_> {
 /// A name that nothing else has.
 pub fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("pydexec-test-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{}{}", of_this_run(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What the names of this run begin with.
+fn of_this_run() -> String {
+    format!("pydexec-test-{}-", process::id())
 }
 
 /// What everything of this run is labelled with.
@@ -123,11 +128,13 @@ fn sweeper(docker: &PathBuf) -> Child {
         "$0" ps --all --quiet --filter "label=$1" | xargs --no-run-if-empty "$0" rm --force --volumes
         "$0" network ls --quiet --filter "label=$1" | xargs --no-run-if-empty "$0" network rm
         "$0" images --quiet --filter "label=$1" | xargs --no-run-if-empty "$0" rmi --force
+        rm -rf "$2"*
     "#;
     Command::new("sh")
         .args(["-c", SWEEP])
         .arg(docker)
         .arg(label())
+        .arg(env::temp_dir().join(of_this_run()))
         // Out of reach of the Ctrl-C that ends the tests.
         .process_group(0)
         .stdin(Stdio::piped())

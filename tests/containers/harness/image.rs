@@ -11,7 +11,8 @@ use super::engine::{Engine, label, unique};
 
 impl Engine {
     /// The demo's application, and those beside these tests, with their packages installed at build
-    /// time. It stays for the next run, and is built anew when something in it has changed.
+    /// time, by its id: that stays the same when another work tree builds its own of this name. It is
+    /// kept for the next run, and built anew when something in it has changed.
     pub fn packed(&self) -> &'static str {
         static IMAGE: OnceLock<Option<String>> = OnceLock::new();
         // A build that has failed is not tried again by the next test.
@@ -65,21 +66,9 @@ impl Engine {
         let base = format!("BASE={}", self.base);
         let label = format!("inputs={inputs}");
         let context = context.path().display().to_string();
-        self.docker([
-            "build",
-            "--quiet",
-            "--tag",
-            NAME,
-            "--label",
-            &label,
-            "--build-arg",
-            &base,
-            &context,
-        ]);
-        if let Some((_, id)) = before.split_once(' ') {
-            self.ask(["rmi", id]);
-        }
-        self.docker(["image", "inspect", "--format", "{{.Id}}", NAME])
+        let names = ["--tag", NAME, "--label", &label, "--build-arg", &base];
+        let options = ["build", "--quiet", "--force-rm"].into_iter().chain(names);
+        self.docker(options.chain([context.as_str()]))
     }
 
     /// The static binary and the probe, and no other file.

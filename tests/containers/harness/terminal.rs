@@ -77,6 +77,12 @@ impl Terminal {
         }
     }
 
+    /// Whether the screen has shown this by now.
+    pub fn has_shown(&mut self, text: &str) -> bool {
+        self.text.extend(self.screen.try_iter());
+        self.text.contains(text)
+    }
+
     /// Makes the window another size, as by dragging its corner.
     pub fn resize(&self, columns: u16, rows: u16) {
         let size = ["cols", &columns.to_string(), "rows", &rows.to_string()].map(str::to_owned);
