@@ -411,7 +411,7 @@ fn kill_and_start(site: &Site, options: &[&str], kills: usize, seed: u64) {
     let mut whole = began.elapsed();
     for turn in 0..kills {
         let expected = ask(turn);
-        let mut run = site.pydexec(options).command(["python", "-c", IMPORT]).start();
+        let run = site.pydexec(options).command(["python", "-c", IMPORT]).start();
         let moment = Duration::from_nanos(random.below(whole.as_nanos()) as u64);
         // What ends it here is the clock or its own end, whichever is first.
         run.ends_within(moment);
