@@ -96,7 +96,15 @@ impl FilesAs {
             return Ok(Self::ourselves());
         }
         let ours = supplementary_groups()?;
-        set_groups(groups)?;
+        let sorted = |groups: &[gid_t]| {
+            let mut groups = groups.to_vec();
+            groups.sort_unstable();
+            groups
+        };
+        // Where the kernel denies it (setgroups of user_namespaces(7)), and nothing would change.
+        if sorted(&ours) != sorted(groups) {
+            set_groups(groups)?;
+        }
         let guard = Self { before: Some((our_uid, our_gid, ours)) };
         if !set_file_ids(uid, gid) {
             // Dropping it restores what was.
@@ -111,7 +119,9 @@ impl Drop for FilesAs {
         if let Some((uid, gid, groups)) = self.before.take() {
             // What was ours may always be taken back: the effective ids have not changed.
             set_file_ids(uid, gid);
-            let _ = set_groups(&groups);
+            if supplementary_groups().is_ok_and(|now| now != groups) {
+                let _ = set_groups(&groups);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{Look, Outcome, Requirements, repair};
 use crate::boot::error::BootError;
 use crate::boot::killed_by;
 use crate::command::ExecPlan;
-use crate::error::Error;
+use crate::error::{Error, Switch};
 use crate::init::{Capture, Supervisor};
 use crate::log::{self, Log};
 
@@ -45,6 +45,10 @@ impl Requirements {
         let owner = self.owner();
         let environment = &self.base.environment;
         let tool = Tool::find(self.options.installer, interpreter, environment, &self.subject)?;
+        if let (Some(user), Err(source)) = (owner.0, owner.files()) {
+            let spec = user.spec().to_owned();
+            return Err(Error::Credentials { what: Switch::Groups, spec, source }.into());
+        }
         let site = self.options.site.as_deref();
         let place = Place::choose(interpreter, site, environment, owner)?;
         let control = place.control();
