@@ -107,12 +107,31 @@ fn what_never_answers_is_unhealthy_after_the_timeout() {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    assert_unhealthy(&[&format!("http://{headers}/")], "its answer is too long");
+    assert_unhealthy(&[&format!("http://{headers}/"), "-t30s"], "its answer is too long");
     let endless = server("127.0.0.1:0", |stream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
-    assert_unhealthy(&[&format!("http://{endless}/"), "--contains", "up"], "does not contain");
+    assert_unhealthy(
+        &[&format!("http://{endless}/"), "--contains", "up", "-t30s"],
+        "does not contain",
+    );
+    // One that keeps the connection open behind its answer.
+    let keeps = server("127.0.0.1:0", |stream, head| {
+        match head[0].as_str() {
+            "GET /chunked HTTP/1.1" => {
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let _ = write!(stream, "{head}2\r\nok\r\n0\r\n\r\n");
+            }
+            _ => answer(stream, "200 OK", "ok"),
+        }
+        let _ = std::io::Read::read(stream, &mut [0]);
+    });
+    for path in ["", "chunked"] {
+        let url = format!("http://{keeps}/{path}");
+        assert_unhealthy(&[&url, "--contains", "up", "-t30s"], "does not contain");
+        assert_healthy(&[&url, "--contains", "ok", "-t30s"]);
+    }
 }
 
 #[test]

@@ -141,6 +141,23 @@ fn each_of_stdin_stdout_and_stderr_may_be_closed() {
 }
 
 #[test]
+fn no_file_of_ours_is_ever_taken_for_somebodys_stdout() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let (reader, writer) = kernel::pipe().unwrap();
+    let scene = pydexec([""; 0]).probe(["signals"]).as_pid1().without(&[0, 1, 2]);
+    let run = scene.with_descriptor(9, writer).env("PROBE_OUT", "9").start();
+    let mut ready = [0; 6];
+    File::from(reader).read_exact(&mut ready).unwrap();
+    // What is written there goes nowhere, as it would if they were closed: it is `/`, by O_PATH.
+    eventually("only the signalfd is left", || run.process.descriptors().len() == 4);
+    let kept = run.process.descriptors();
+    let root = "/".to_owned();
+    assert_eq!([&kept[&0], &kept[&1], &kept[&2]], [&root; 3], "{kept:?}");
+}
+
+#[test]
 fn inherited_descriptors_are_the_childs_alone() {
     if !able(Need::Namespaces) {
         return;

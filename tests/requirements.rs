@@ -243,6 +243,29 @@ fn term_reaches_the_installer_and_its_children_and_the_boot_ends() {
 }
 
 #[test]
+fn what_an_installer_has_nothing_to_do_with_is_kept_for_the_command() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let stage = Stage::new("exec \"$PROBE\" echo");
+    // Blocked, so that the command inherits it so and does not die of what is kept for it.
+    let mut run = stage.pydexec(&[], &["signals"]).blocking_all().start();
+    run.says("ready");
+    run.signal(libc::SIGUSR1);
+    for value in 1..=3 {
+        run.queue(34, value);
+    }
+    run.types("quit\n");
+    run.says("ready");
+    for line in ["signal 10", "signal 34 value 1", "signal 34 value 2", "signal 34 value 3"] {
+        run.says(line);
+    }
+    run.signal(libc::SIGTERM);
+    run.says("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
+}
+
+#[test]
 fn both_children_of_the_installer_get_the_signal() {
     if !able(Need::Namespaces) {
         return;

@@ -1,5 +1,6 @@
 //! What keeps a boot from reaching its command.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +46,10 @@ pub(crate) enum BootError {
     EnvFile { file: PathBuf, source: io::Error },
     #[error("{}:{line}: {why}", file.display())]
     EnvFileLine { file: PathBuf, line: usize, why: String },
+    #[error("step {program:?} failed with exit code {code}")]
+    StepFailed { program: OsString, code: u8 },
+    #[error("step {program:?} did not end within {timeout}")]
+    StepTimedOut { program: OsString, timeout: String },
     #[error("cannot start a Python prompt: neither python nor python3 is in PATH ({path})")]
     NoPython { path: String },
     #[error("{}", lines(.0))]
@@ -77,12 +82,12 @@ impl BootError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Command(error) => error.exit_code(),
-            Self::InstallFailed { code, .. } => *code,
+            Self::InstallFailed { code, .. } | Self::StepFailed { code, .. } => *code,
             Self::Template(error) => error.exit_code(),
             Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
-            Self::Unanswered(_) => 124,
+            Self::StepTimedOut { .. } | Self::Unanswered(_) => 124,
             Self::NoPython { .. } | Self::NoInterpreter { .. } | Self::NoInstaller { .. } => 127,
             Self::Locked { .. } => 124,
             Self::Interpreter { .. } | Self::NoPlace { .. } | Self::Install { .. } => 1,
@@ -153,6 +158,11 @@ impl BootError {
                 _ => "let the installing user write there, or name another place (--site)".into(),
             },
             Self::InstallFailed { advice, .. } => advice.clone(),
+            Self::StepFailed { .. } => "the command was not started".into(),
+            Self::StepTimedOut { .. } => {
+                "give it more time (timeout), or see what it waits for; the command was not started"
+                    .into()
+            }
             Self::Venv { directory, .. } => {
                 format!("make it in the image: python3 -m venv {}", directory.display())
             }

@@ -63,7 +63,7 @@ impl Call {
     fn read(args: Args) -> Result<Self, Answer> {
         let environment = Inherited::here();
         if environment.get("CATATONIT_LOG").is_some() {
-            return Err(Answer::Err(line("ERROR", "CATATONIT_LOG is reserved for later"), 1));
+            return Err(Answer::Err(line("ERROR", "CATATONIT_LOG is reserved for future use"), 1));
         }
         let order = Order::permute_unless(environment.get("POSIXLY_CORRECT").is_some());
         let mut options = Options::new(args, 1, &SHORTS, &LONGS, order);

@@ -44,6 +44,8 @@ struct Call {
     session: bool,
     rewrites: Rewrites,
     debug: bool,
+    /// What is told of the variables first.
+    of_variables: &'static [&'static str],
     command: Operands,
 }
 
@@ -53,10 +55,17 @@ impl Call {
         let environment = Inherited::here();
         let is = |name, value| environment.get(name).is_some_and(|set| set == OsStr::new(value));
         let mut options = Options::new(args, 1, &SHORTS, &LONGS, Order::Stop);
+        let (debug, alone) = (is("DUMB_INIT_DEBUG", "1"), is("DUMB_INIT_SETSID", "0"));
         let mut call = Self {
-            session: !is("DUMB_INIT_SETSID", "0"),
+            session: !alone,
             rewrites: Rewrites::NONE,
-            debug: is("DUMB_INIT_DEBUG", "1"),
+            debug,
+            of_variables: match (debug, alone) {
+                (true, true) => &["Running in debug mode.", "Not running in setsid mode."],
+                (true, false) => &["Running in debug mode."],
+                (false, true) => &["Not running in setsid mode."],
+                (false, false) => &[],
+            },
             command: Operands::from(args, args.count()),
         };
         let name = args.get(0).unwrap_or_default();
@@ -95,7 +104,7 @@ impl Call {
 
     fn run(&self, start: Start) -> u8 {
         let words = Words { debug: self.debug };
-        words.debug("Running in debug mode.");
+        self.of_variables.iter().for_each(|line| words.debug(line));
         match self.supervise(start, &words) {
             Ok(ended) => ended.status.code(),
             Err(Failed::Start(process::Failure { step, errno })) => {
@@ -122,15 +131,14 @@ impl Call {
             supervisor.let_go_of_terminal();
             (Group::Session, Target::Group)
         } else {
-            words.debug("Not running in setsid mode.");
             (Group::Inherited, Target::Child)
         };
         let policy = Policy {
             group,
-            target,
             rewrites: self.rewrites,
             stops: Stops::WhenTold,
             end: End::Term,
+            ..Policy::ours(target)
         };
         init::run(&mut supervisor, &self.command, &Environment::given(), &policy)
     }
@@ -233,9 +241,10 @@ impl Voice for Words {
             Fact::Forwarding { signal, .. } => {
                 self.debug(&format!("Forwarded signal {} to children.", signal.number()));
             }
+            // It is rewritten to 0, and that is what is not forwarded.
             Fact::Withheld(signal) => {
-                let number = signal.number();
-                self.debug(&format!("Not forwarding signal {number} to children (ignored)."));
+                self.debug(&format!("Translating signal {} to 0.", signal.number()));
+                self.debug("Not forwarding signal 0 to children (ignored).");
             }
             Fact::Reaped { pid, status, .. } => self.debug(&match status.signal() {
                 Some(signal) => {

@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::failure::Failure;
-use crate::command::Environment;
+use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub(super) struct Options {
     pub env_file: Vec<PathBuf>,
     pub env_remove: Vec<OsString>,
     pub env_clear: bool,
+    pub secret: Vec<OsString>,
+    pub opt_from_env: Vec<OsString>,
+    pub arg_from_env: Vec<OsString>,
+    pub run: Vec<OsString>,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
     pub template: Vec<OsString>,
@@ -64,7 +68,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 26] = [
+const SPECS: [Spec; 30] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -218,6 +222,30 @@ const SPECS: [Spec; 26] = [
         help: "Begin with an empty environment",
     },
     Spec {
+        long: "secret",
+        short: None,
+        twin: "PYDEXEC_SECRET",
+        kind: Kind::Many(b','),
+        value: "NAME[=FILE]",
+        help: "Set NAME from the file that NAME_FILE names, or else from FILE",
+    },
+    Spec {
+        long: "opt-from-env",
+        short: None,
+        twin: "PYDEXEC_OPT_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "OPT NAME[:-VALUE]",
+        help: "Add OPT and the value of NAME; :-VALUE is for when it is not set, :? an error",
+    },
+    Spec {
+        long: "arg-from-env",
+        short: None,
+        twin: "PYDEXEC_ARG_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "NAME[:-VALUE]",
+        help: "Add the value of NAME as an argument, after all options",
+    },
+    Spec {
         long: "wait",
         short: None,
         twin: "PYDEXEC_WAIT",
@@ -250,6 +278,14 @@ const SPECS: [Spec; 26] = [
         help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
     },
     Spec {
+        long: "run",
+        short: None,
+        twin: "PYDEXEC_RUN",
+        kind: Kind::Many(b'\n'),
+        value: "COMMAND",
+        help: "Run this before the command, as its user; split as a shell splits, without one",
+    },
+    Spec {
         long: "group",
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
@@ -279,12 +315,12 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs and PATHs by :, --env and --template by a new line, --env-remove and --extras by
-a comma, --wait by blanks; a flag is 1 or 0.
+separated: FILEs and PATHs by :, --env-remove, --secret and --extras by a comma, --wait by blanks,
+all others by a new line; a flag is 1 or 0.
 
-Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
-executable, the installer's if it fails, 124 a wait that timed out, 2 a wrong option, variable,
-file or user, 1 anything else.";
+Exit codes: the command's own, or 128+N if signal N killed it; that of a --run or of an installer
+that failed; 127 not found, 126 not executable, 124 a wait that timed out, 2 a wrong option,
+variable, file or user, 1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -351,7 +387,7 @@ impl Options {
             }
             match spec.kind {
                 Kind::Flag => {
-                    let on = flag(value).ok_or_else(|| {
+                    let on = yes_or_no(value).ok_or_else(|| {
                         Failure::usage(
                             format!("variable {} is neither on nor off", spec.twin),
                             Some(format!("set {}=1 or {}=0", spec.twin, spec.twin)),
@@ -402,6 +438,10 @@ impl Options {
             "env-file" => !self.env_file.is_empty(),
             "env-remove" => !self.env_remove.is_empty(),
             "env-clear" => self.env_clear,
+            "secret" => !self.secret.is_empty(),
+            "opt-from-env" => !self.opt_from_env.is_empty(),
+            "arg-from-env" => !self.arg_from_env.is_empty(),
+            "run" => !self.run.is_empty(),
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
             "own" => !self.own.is_empty(),
@@ -429,6 +469,10 @@ impl Options {
             "env" => self.env.push(value),
             "env-file" => self.env_file.push(value.into()),
             "env-remove" => self.env_remove.push(value),
+            "secret" => self.secret.push(value),
+            "opt-from-env" => self.opt_from_env.push(value),
+            "arg-from-env" => self.arg_from_env.push(value),
+            "run" => self.run.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
             "template" => self.template.push(value),
@@ -455,7 +499,7 @@ impl Options {
 /// A twin with a slip in its name would be passed over in silence, and the command would run as root.
 ///
 /// Only what is near to a twin is refused: an application may have variables of this prefix too.
-fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
+pub(super) fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
     const PREFIX: &str = "PYDEXEC_";
     for entry in environment.entries() {
         let bytes = entry.as_bytes();
@@ -491,14 +535,6 @@ pub(super) enum Asked {
     Text(String),
 }
 
-fn flag(value: &OsStr) -> Option<bool> {
-    match value.to_str()?.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
 fn parser() -> clap::Command {
     let mut command = clap::Command::new("pydexec")
         .version(env!("CARGO_PKG_VERSION"))
@@ -518,6 +554,8 @@ fn parser() -> clap::Command {
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }
+        // Its value begins with an option of somebody else's.
+        arg = arg.allow_hyphen_values(spec.long == "opt-from-env");
         arg = match spec.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
             Kind::One | Kind::Many(_) | Kind::Words => arg

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::capture::Capture;
+use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
 use super::voice::{Fact, Voice};
@@ -88,6 +89,8 @@ pub(crate) struct Ended {
     pub status: Status,
     /// The last signal that asked this process to end, if there was one.
     pub asked_to_end: Option<Signal>,
+    /// Whether its time was up before it ended.
+    pub timed_out: bool,
 }
 
 /// What this process was started with, taken by the first lines of `main`.
@@ -206,8 +209,18 @@ impl<'v> Supervisor<'v> {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
+        self.run_by(plan, &Policy::ours(target), stage)
+    }
+
+    /// The same, by the rules of `policy`.
+    pub fn run_by(
+        &mut self,
+        plan: &ExecPlan,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Error> {
         let prepared = Prepared::of_plan(plan)?;
-        self.supervise(&prepared, &Policy::ours(target), stage).map_err(|failed| failed.of(plan))
+        self.supervise(&prepared, policy, stage).map_err(|failed| failed.of(plan))
     }
 
     /// Starts `plan` as a step of which something is expected, and stays until it has ended.
@@ -226,9 +239,10 @@ impl<'v> Supervisor<'v> {
             keep: keep.map(|keep| keep.as_raw_fd()),
         };
         let prepared = Prepared::of_plan(plan)?.wired(wiring);
-        let watch = Watch { stage: Stage::Step, capture, grace: Some(GRACE) };
-        self.look_after(&prepared, &Policy::ours(Target::Group), watch)
-            .map_err(|failed| failed.of(plan))
+        let watch = Watch { stage: Stage::Step, capture };
+        let limits = Limits { time: None, grace: Some(GRACE) };
+        let policy = Policy { limits, ..Policy::ours(Target::Group) };
+        self.look_after(&prepared, &policy, watch).map_err(|failed| failed.of(plan))
     }
 
     /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
@@ -406,8 +420,8 @@ impl<'v> Supervisor<'v> {
             swallow: self.swallow,
         };
         let mut machine = Machine::new(role, *policy);
-        let mut asked_to_end = None;
-        let mut last_moment: Option<Instant> = None;
+        let mut clock = Clock::new(policy.limits, Instant::now());
+        let (mut asked_to_end, mut timed_out) = (None, false);
         loop {
             let mut quiet = false;
             for _ in 0..READ_AT_ONCE {
@@ -423,16 +437,16 @@ impl<'v> Supervisor<'v> {
                 }
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
-                    if let Some(grace) = watch.grace.take() {
-                        last_moment = Instant::now().checked_add(grace);
-                    }
                 }
                 if received.signal != Signal::CHLD {
                     self.voice.tell(Fact::Received(received.signal));
                 }
+                if policy.limits != Limits::NONE {
+                    clock.hear(received.signal, Instant::now());
+                }
                 let actions = machine.on(Event::Signal(received));
                 if let Some(status) = self.act(actions, received.signal, child, policy) {
-                    return Ok(Ended { status, asked_to_end });
+                    return Ok(Ended { status, asked_to_end, timed_out });
                 }
             }
             let mut ended = None;
@@ -456,7 +470,7 @@ impl<'v> Supervisor<'v> {
                 }
                 let actions = machine.on(Event::Child(change, self.foreground(pid)));
                 if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
-                    ended = Some(Ended { status, asked_to_end });
+                    ended = Some(Ended { status, asked_to_end, timed_out });
                     if policy.end != End::Reap {
                         break;
                     }
@@ -465,40 +479,41 @@ impl<'v> Supervisor<'v> {
             if let Some(ended) = ended {
                 return Ok(ended);
             }
-            if !quiet || more {
-                continue;
-            }
-            let mut timeout = PollTimeout::NONE;
-            if let Some(moment) = last_moment {
-                let left = moment.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Ok(Ended { status: self.give_up(child), asked_to_end });
+            if quiet && !more {
+                let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+                let timeout = until(clock.next());
+                // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
+                let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
+                    Some(output) => {
+                        poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
+                    }
+                    None => poll(&mut [signals], timeout),
+                };
+                if let Some(capture) = &mut watch.capture {
+                    capture.read();
                 }
-                timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             }
-            let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
-            // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-            let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
-                Some(output) => {
-                    poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
-                }
-                None => poll(&mut [signals], timeout),
-            };
-            if let Some(capture) = &mut watch.capture {
-                capture.read();
+            let due = clock.next().and_then(|_| clock.due(Instant::now()));
+            if let (Some(due), Some(child)) = (due, child) {
+                timed_out |= due == Due::Tell;
+                self.enforce(due, child, policy);
             }
         }
     }
 
-    /// Kills a step that does not end, and does not wait for it: when PID 1 leaves, the kernel ends
-    /// whatever is left.
-    fn give_up(&self, child: Option<i32>) -> Status {
-        if let Some(child) = child {
-            self.voice.tell(Fact::Forwarding { signal: Signal::KILL, pid: child });
-            let _ = self.send(signal::Target::Group(child), Signal::KILL);
-            let _ = self.send(signal::Target::Process(child), Signal::KILL);
+    /// To the whole group: what the child has started must not outlive it.
+    fn enforce(&self, due: Due, child: i32, policy: &Policy) {
+        let signal = match due {
+            Due::Tell => policy.rewrites.of(Signal::TERM).unwrap_or(Signal::TERM),
+            Due::Kill => Signal::KILL,
+        };
+        self.voice.tell(Fact::Forwarding { signal, pid: child });
+        let group = signal::send(signal::Target::Group(child), signal);
+        if group.is_err() || ids::process_group_of(child) != Some(child) {
+            let _ = signal::send(signal::Target::Process(child), signal);
         }
-        Status::killed(Signal::KILL)
+        // A stopped one would keep what is not SIGKILL until it is continued.
+        let _ = signal::send(signal::Target::Group(child), Signal::CONT);
     }
 
     fn next_signal(&mut self) -> Result<Option<Received>, Error> {
@@ -614,22 +629,20 @@ impl<'v> Supervisor<'v> {
     }
 }
 
-/// How a child is watched, apart from its signals.
+/// How a child is watched, apart from its policy.
 struct Watch<'a> {
     stage: Stage,
     /// Reads its output.
     capture: Option<&'a mut Capture>,
-    /// How long it may take to end once it was asked to; for ever without.
-    grace: Option<Duration>,
 }
 
 impl Watch<'_> {
     fn at(stage: Stage) -> Self {
-        Self { stage, capture: None, grace: None }
+        Self { stage, capture: None }
     }
 }
 
-/// How long a step may take to end: its container is to be gone within a second.
+/// How long an installation may take to end: its container is to be gone within a second.
 const GRACE: Duration = Duration::from_millis(600);
 
 impl Failed {
@@ -709,6 +722,17 @@ fn is_for_the_command(signal: Signal) -> bool {
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
+}
+
+/// The time until then, rounded up: a millisecond too early would be a turn of the loop for nothing.
+fn until(next: Option<Instant>) -> PollTimeout {
+    let Some(next) = next else {
+        return PollTimeout::NONE;
+    };
+    let left = next.saturating_duration_since(Instant::now());
+    let left = i32::try_from(left.as_micros().div_ceil(1000)).ok();
+    // Longer than poll can wait: then it wakes up once in between.
+    left.and_then(|left| left.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

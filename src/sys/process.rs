@@ -566,11 +566,6 @@ impl Status {
         if libc::WIFSIGNALED(self.0) { Signal::new(libc::WTERMSIG(self.0)) } else { None }
     }
 
-    /// That of a process that this signal has killed.
-    pub fn killed(signal: Signal) -> Self {
-        Self(signal.number())
-    }
-
     /// The status word itself.
     pub fn raw(self) -> c_int {
         self.0

@@ -547,6 +547,15 @@ pub fn readable(fd: RawFd, milliseconds: c_int) -> bool {
     unsafe { libc::poll(&mut poll, 1, milliseconds) > 0 }
 }
 
+/// Waits until one of them can be read, or is at its end; the first that can.
+pub fn first_readable(fds: &[RawFd], milliseconds: c_int) -> Option<usize> {
+    let poll = |fd: &RawFd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 };
+    let mut polls: Vec<libc::pollfd> = fds.iter().map(poll).collect();
+    // SAFETY: a pointer to as many structures as we say.
+    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, milliseconds) };
+    polls.iter().position(|poll| poll.revents != 0)
+}
+
 /// mkfifo(3).
 pub fn make_fifo(file: &Path) -> io::Result<()> {
     let name = CString::new(file.as_os_str().as_bytes())?;
@@ -596,10 +605,13 @@ pub fn queue(pid: pid_t, signal: c_int, value: usize) -> bool {
     unsafe { libc::sigqueue(pid, signal, value) == 0 }
 }
 
-/// Whether this process has all the power that root has here.
+/// Whether this process has all the power that root has: not only that of a user namespace, in which
+/// most users do not exist.
 pub fn is_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let every = map.split_whitespace().eq(["0", "0", "4294967295"]);
     // SAFETY: takes nothing.
-    unsafe { libc::geteuid() == 0 }
+    every && unsafe { libc::geteuid() == 0 }
 }
 
 /// One stop of a traced process.

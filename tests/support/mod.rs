@@ -484,6 +484,22 @@ impl Running {
         }
     }
 
+    /// The next line, or none as soon as the process has ended and left nothing to read.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        let output = self.output.as_ref()?.as_raw_fd();
+        if self.read.contains(&b'\n') {
+            return self.line();
+        }
+        let ends = [output, self.end.as_raw_fd()];
+        match kernel::first_readable(&ends, DEADLINE.as_millis() as i32) {
+            None => self.fail("it said nothing more and did not end"),
+            // What it said before it ended is there by now.
+            Some(1) if !kernel::readable(output, 0) => None,
+            Some(_) => self.line(),
+        }
+    }
+
     /// Takes the next line, which has to be this one.
     #[track_caller]
     pub fn says(&mut self, expected: &str) {

@@ -50,7 +50,7 @@ pub(crate) use place::Exposure;
 pub(crate) use report::Report;
 
 /// Where people mount it (as `polytope/python` does).
-const USUAL_FILE: &str = "/requirements.txt";
+pub(crate) const USUAL_FILE: &str = "/requirements.txt";
 
 /// How long to wait for another that installs at the same place.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -23,6 +23,13 @@ impl Report {
     }
 }
 
+impl Report {
+    /// What each line is about, and what it says.
+    pub fn into_lines(self) -> impl Iterator<Item = (&'static str, String)> {
+        self.lines.into_iter()
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines.iter().try_for_each(|(name, text)| writeln!(f, "{name}: {text}"))

@@ -21,7 +21,7 @@ use crate::command::Environment;
 const DEEPEST: usize = 100;
 
 /// So many steps are enough for every template and not for a loop that never ends.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 
 /// The most that is shown of a line.
 const LONGEST_LINE: usize = 120;

@@ -107,18 +107,19 @@ pub(super) fn check(
 ) -> Result<(), Reason> {
     let mut connection = Connection { stream, deadline, received: Vec::new() };
     connection.send(request(url, expect).as_bytes())?;
-    let status = loop {
+    let head = loop {
         match connection.head()? {
             // 103 and the like come before the answer, 101 in its place.
-            status if (100..200).contains(&status) && status != 101 => {}
-            status => break status,
+            Head { status: 100 | 102..200, .. } => {}
+            head => break head,
         }
     };
-    if !expect.status.has(status) {
-        return Err(Reason::Status { status, wanted: expect.status.clone() });
+    if !expect.status.has(head.status) {
+        return Err(Reason::Status { status: head.status, wanted: expect.status.clone() });
     }
     match &expect.contains {
-        Some(text) => connection.look_for(text.as_bytes()),
+        Some(text) if connection.look_for(text.as_bytes(), head.body)? => Ok(()),
+        Some(_) => Err(Reason::Contains),
         None => Ok(()),
     }
 }
@@ -153,6 +154,20 @@ fn request(url: &Url, expect: &Expect) -> String {
     }
     text.push_str("Connection: close\r\n\r\n");
     text
+}
+
+/// The head of an answer, as far as it is of interest.
+struct Head {
+    status: u16,
+    body: Body,
+}
+
+/// Where the body ends, besides at the end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Open,
+    Length(usize),
+    Chunked,
 }
 
 struct Connection {
@@ -191,16 +206,17 @@ impl Connection {
         Ok(count)
     }
 
-    /// The status code of the next head, which is taken from what was received.
-    fn head(&mut self) -> Result<u16, Reason> {
+    /// The next head, which is taken from what was received.
+    fn head(&mut self) -> Result<Head, Reason> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; 128];
             let mut response = httparse::Response::new(&mut headers);
             match response.parse(&self.received) {
                 Ok(httparse::Status::Complete(length)) => {
                     let status = response.code.ok_or(Reason::NotHttp)?;
+                    let body = body(response.headers);
                     self.received.drain(..length);
-                    return Ok(status);
+                    return Ok(Head { status, body });
                 }
                 Ok(httparse::Status::Partial) => {}
                 Err(_) => return Err(Reason::NotHttp),
@@ -220,17 +236,46 @@ impl Connection {
     /// Looks in the body as it comes, so that one that never ends is no harm.
     ///
     /// The sizes between the chunks of a chunked body are left in: a text could only be missed
-    /// where a chunk ends within it. So the body is looked at without them too.
-    fn look_for(&mut self, text: &[u8]) -> Result<(), Reason> {
+    /// where a chunk ends within it. So at the end the body is looked at without them too.
+    fn look_for(&mut self, text: &[u8], body: Body) -> Result<bool, Reason> {
+        let mut looked_at = 0;
         loop {
-            if has(&self.received, text) || has(&unchunked(&self.received), text) {
-                return Ok(());
+            if has(self.received.get(looked_at..).unwrap_or_default(), text) {
+                return Ok(true);
             }
-            if self.received.len() > LONGEST_BODY || self.receive()? == 0 {
-                return Err(Reason::Contains);
+            // A text may be there up to its last byte.
+            looked_at = (self.received.len() + 1).saturating_sub(text.len());
+            let whole = match body {
+                Body::Length(length) => self.received.len() >= length,
+                Body::Chunked => self.received.ends_with(b"\r\n0\r\n\r\n"),
+                Body::Open => false,
+            };
+            let end = match whole || self.received.len() > LONGEST_BODY {
+                true => Ok(false),
+                false => self.receive().map(|count| count > 0),
+            };
+            match end {
+                Ok(true) => {}
+                Ok(false) => return Ok(has(&unchunked(&self.received), text)),
+                Err(_) if has(&unchunked(&self.received), text) => return Ok(true),
+                Err(reason) => return Err(reason),
             }
         }
     }
+}
+
+fn body(headers: &[httparse::Header<'_>]) -> Body {
+    let value = |name: &str| {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()
+    };
+    if value("Transfer-Encoding")
+        .is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
+    {
+        return Body::Chunked;
+    }
+    let length = value("Content-Length").and_then(|value| value.trim().parse().ok());
+    length.map_or(Body::Open, Body::Length)
 }
 
 fn has(body: &[u8], text: &[u8]) -> bool {
