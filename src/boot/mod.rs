@@ -24,7 +24,10 @@ use crate::sys::signal::Signal;
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use own::{Own, OwnError, Owner};
-pub(crate) use requirements::{Requirements, USUAL_FILE as USUAL_REQUIREMENTS};
+pub(crate) use requirements::{
+    Absent, Exposure, Installer, Outcome, Report, Requirements, RequirementsOptions,
+    USUAL_FILE as USUAL_REQUIREMENTS,
+};
 pub(crate) use run_step::{Failure, RunStep};
 pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
@@ -47,8 +50,8 @@ pub(crate) enum Step {
     /// Files to write, rendered already.
     Write(Vec<Rendered>),
     Own(Vec<Own>),
-    Requirements(Requirements),
-    Run(RunStep),
+    Requirements(Box<Requirements>),
+    Run(Box<RunStep>),
     /// One that has nothing to do here and now.
     Skipped {
         what: String,
@@ -66,15 +69,38 @@ pub(crate) struct Boot {
 
 impl Boot {
     /// Does it, and returns the exit code of this process.
-    pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
-        if self.run == Run::Exec && self.steps.is_empty() {
+    pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
+        if self.run == Run::Exec && self.steps.iter().all(Step::is_done) {
+            for step in self.steps {
+                if let Step::Requirements(requirements) = step {
+                    if let Some(exposure) = requirements.exposure() {
+                        exposure.apply(&mut self.command.environment);
+                    }
+                }
+            }
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
+        let mut exposure: Option<Exposure> = None;
         for step in self.steps {
-            if let Some(code) = step.run(&mut supervisor, log)? {
-                return Ok(code);
+            match step {
+                Step::Requirements(requirements) => {
+                    match requirements.install(&mut supervisor, log)? {
+                        Outcome::Ready(None) => {}
+                        Outcome::Ready(Some(place)) => {
+                            place.apply(&mut self.command.environment);
+                            exposure = Some(place);
+                        }
+                        Outcome::End(code) => return Ok(code),
+                    }
+                }
+                step => {
+                    // What is installed is there for the steps that come after it, too.
+                    if let Some(code) = step.seeing(&exposure).run(&mut supervisor, log)? {
+                        return Ok(code);
+                    }
+                }
             }
         }
         match self.run {
@@ -87,13 +113,29 @@ impl Boot {
 }
 
 impl Step {
+    /// Whether it is known already that there is nothing to do.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Requirements(requirements) => requirements.is_there(),
+            _ => false,
+        }
+    }
+
+    fn seeing(mut self, exposure: &Option<Exposure>) -> Self {
+        if let (Self::Run(step), Some(exposure)) = (&mut self, exposure) {
+            exposure.apply(&mut step.plan.environment);
+        }
+        self
+    }
+
     /// `Some` is the exit code with which the boot ends here.
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
         match self {
             Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
             Self::Write(files) => template::write(&files, supervisor),
             Self::Own(owns) => own::run(&owns, supervisor),
-            Self::Requirements(requirements) => requirements.install(supervisor),
+            // The loop's own.
+            Self::Requirements(_) => Ok(None),
             Self::Run(step) => step.run(supervisor),
             Self::Skipped { what, why } => {
                 log.step(|| format!("skipping {what}: {why}"));

@@ -10,7 +10,8 @@ use super::options::{Options, Parsed, print};
 use super::plain;
 use super::wait::{parse_duration, targets};
 use crate::boot::{
-    Boot, BootError, EnvFile, Own, OwnError, Owner, Requirements, Run, Step, Template, Venv, Wait,
+    Boot, BootError, EnvFile, Installer, Own, OwnError, Owner, Report, Requirements,
+    RequirementsOptions, Run, Step, Template, Venv, Wait,
 };
 use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Policy, Start, Target};
@@ -27,7 +28,56 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
         Parsed::Text(text) => return print(&text),
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
-    Ok(lower(&options, &environment)?.run(start, log)?)
+    let boot = lower(&options, &environment)?;
+    if options.requirements_check {
+        let report = boot.steps.iter().find_map(|step| match step {
+            Step::Requirements(requirements) => Some(requirements.report()),
+            _ => None,
+        });
+        let report = report.unwrap_or_else(Report::nothing);
+        print(&report.to_string())?;
+        return Ok(if report.is_there { 0 } else { 1 });
+    }
+    Ok(boot.run(start, log)?)
+}
+
+/// The options that are about requirements, checked.
+fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
+    let installer = match &options.installer {
+        None => None,
+        Some(name) => Some(name.to_str().and_then(Installer::named).ok_or_else(|| {
+            let why = format!("option --installer is neither uv nor pip: {name:?}");
+            Failure::usage(why, Some("leave it out for uv if it is there, else pip".into()))
+        })?),
+    };
+    let timeout = match &options.requirements_timeout {
+        None => None,
+        Some(text) => Some(parse_duration("--requirements-timeout", text)?),
+    };
+    if options.project.is_none() && !options.extras.is_empty() {
+        let why = "option --extras is about a project, and there is no --project";
+        return Err(Failure::usage(why, Some("name its directory: --project DIR".into())));
+    }
+    // As a twin has it: with commas between them.
+    let extras = options.extras.iter().flat_map(|list| {
+        let list = list.to_string_lossy().into_owned();
+        let words: Vec<String> = list.split(',').map(|word| word.trim().to_owned()).collect();
+        words
+    });
+    Ok(RequirementsOptions {
+        files: options.requirements.clone(),
+        skip: options.no_requirements,
+        project: options.project.clone(),
+        extras: extras.filter(|extra| !extra.is_empty()).collect(),
+        wheelhouse: options.wheelhouse.clone(),
+        site: options.site.clone(),
+        installer,
+        install_user: options.install_user.clone(),
+        keep_cache: options.keep_cache,
+        timeout,
+        quiet: options.quiet,
+        ..RequirementsOptions::default()
+    })
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
@@ -55,10 +105,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if let Some(timeout) = &options.wait_timeout {
         wait.timeout = parse_duration("--wait-timeout", timeout)?;
     }
-    let requirements = match options.no_requirements {
-        true => None,
-        false => Requirements::plan(&options.requirements, &before)?,
-    };
+    let requirements = Requirements::plan(&requirements(options)?, &before)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Policy::ours(Target::Group)),
@@ -86,7 +133,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if !owns.is_empty() {
         steps.push(Step::Own(owns));
     }
-    steps.extend(requirements.map(Step::Requirements));
+    steps.extend(requirements.map(Box::new).map(Step::Requirements));
     steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
 }

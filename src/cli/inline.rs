@@ -103,7 +103,7 @@ pub(super) fn runs(options: &Options, plan: &ExecPlan) -> Result<Vec<Step>, Fail
         let program = words.next().ok_or_else(|| wrong("names no program"))?;
         let plan = ExecPlan { program, arguments: words.collect(), ..plan.clone() };
         let policy = Policy::ours(Target::Group);
-        steps.push(Step::Run(RunStep { plan, policy, failure: StepFailure::Ends }));
+        steps.push(Step::Run(Box::new(RunStep { plan, policy, failure: StepFailure::Ends })));
     }
     Ok(steps)
 }

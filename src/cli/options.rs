@@ -20,6 +20,16 @@ pub(super) struct Options {
     pub venv: Option<PathBuf>,
     pub requirements: Vec<PathBuf>,
     pub no_requirements: bool,
+    pub requirements_check: bool,
+    pub requirements_timeout: Option<OsString>,
+    pub project: Option<PathBuf>,
+    pub extras: Vec<OsString>,
+    pub wheelhouse: Option<PathBuf>,
+    pub site: Option<PathBuf>,
+    pub installer: Option<OsString>,
+    pub install_user: Option<OsString>,
+    pub keep_cache: bool,
+    pub quiet: bool,
     pub env: Vec<OsString>,
     pub env_file: Vec<PathBuf>,
     pub env_remove: Vec<OsString>,
@@ -58,7 +68,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 20] = [
+const SPECS: [Spec; 30] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -98,6 +108,86 @@ const SPECS: [Spec; 20] = [
         kind: Kind::Flag,
         value: "",
         help: "Install nothing, even if /requirements.txt is there",
+    },
+    Spec {
+        long: "requirements-check",
+        short: None,
+        twin: "PYDEXEC_REQUIREMENTS_CHECK",
+        kind: Kind::Flag,
+        value: "",
+        help: "Only say what is installed already and what would be; exit 1 if something would",
+    },
+    Spec {
+        long: "requirements-timeout",
+        short: None,
+        twin: "PYDEXEC_REQUIREMENTS_TIMEOUT",
+        kind: Kind::One,
+        value: "DURATION",
+        help: "How long to wait while another container installs [default: 10m]",
+    },
+    Spec {
+        long: "project",
+        short: None,
+        twin: "PYDEXEC_PROJECT",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install what DIR/pyproject.toml depends on, as DIR/uv.lock says if it is there",
+    },
+    Spec {
+        long: "extras",
+        short: None,
+        twin: "PYDEXEC_EXTRAS",
+        kind: Kind::Many(b','),
+        value: "LIST",
+        help: "Extras of that project, with commas between them",
+    },
+    Spec {
+        long: "wheelhouse",
+        short: None,
+        twin: "PYDEXEC_WHEELHOUSE",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install from the wheels in this directory alone, without a network",
+    },
+    Spec {
+        long: "site",
+        short: None,
+        twin: "PYDEXEC_SITE",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install into this directory, and neither into the venv nor into site-packages",
+    },
+    Spec {
+        long: "installer",
+        short: None,
+        twin: "PYDEXEC_INSTALLER",
+        kind: Kind::One,
+        value: "uv|pip",
+        help: "Install by this one [default: uv if it is there, else pip]",
+    },
+    Spec {
+        long: "install-user",
+        short: None,
+        twin: "PYDEXEC_INSTALL_USER",
+        kind: Kind::One,
+        value: "[USER][:GROUP]",
+        help: "Install as this user [default: that of the command]",
+    },
+    Spec {
+        long: "keep-cache",
+        short: None,
+        twin: "PYDEXEC_KEEP_CACHE",
+        kind: Kind::Flag,
+        value: "",
+        help: "Keep the installer's cache beside the packages",
+    },
+    Spec {
+        long: "quiet",
+        short: Some('q'),
+        twin: "PYDEXEC_QUIET",
+        kind: Kind::Flag,
+        value: "",
+        help: "Say nothing of an installation that goes well",
     },
     Spec {
         long: "env",
@@ -225,15 +315,15 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs and PATHs by :, --env-remove and --secret by a comma, --wait by blanks, all others
-by a new line; a flag is 1 or 0.
+separated: FILEs and PATHs by :, --env-remove, --secret and --extras by a comma, --wait by blanks,
+all others by a new line; a flag is 1 or 0.
 
 The same from a file: pydexec run FILE; what it would do: pydexec check FILE. Tools of their own:
 pydexec wait, health, su, links. Each has a --help.
 
-Exit codes: the command's own, or 128+N if signal N killed it; that of a --run that failed; 127 not
-found, 126 not executable, 124 a wait that timed out, 2 a wrong option, variable, file or user,
-1 anything else.";
+Exit codes: the command's own, or 128+N if signal N killed it; that of a --run or of an installer
+that failed; 127 not found, 126 not executable, 124 a wait that timed out, 2 a wrong option,
+variable, file or user, 1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -337,6 +427,16 @@ impl Options {
             "requirements" | "no-requirements" => {
                 self.no_requirements || !self.requirements.is_empty()
             }
+            "requirements-check" => self.requirements_check,
+            "requirements-timeout" => self.requirements_timeout.is_some(),
+            "project" => self.project.is_some(),
+            "extras" => !self.extras.is_empty(),
+            "wheelhouse" => self.wheelhouse.is_some(),
+            "site" => self.site.is_some(),
+            "installer" => self.installer.is_some(),
+            "install-user" => self.install_user.is_some(),
+            "keep-cache" => self.keep_cache,
+            "quiet" => self.quiet,
             "env" => !self.env.is_empty(),
             "env-file" => !self.env_file.is_empty(),
             "env-remove" => !self.env_remove.is_empty(),
@@ -362,6 +462,13 @@ impl Options {
             "workdir" => self.workdir = Some(value.into()),
             "venv" => self.venv = Some(value.into()),
             "requirements" => self.requirements.push(value.into()),
+            "requirements-timeout" => self.requirements_timeout = Some(value),
+            "project" => self.project = Some(value.into()),
+            "extras" => self.extras.push(value),
+            "wheelhouse" => self.wheelhouse = Some(value.into()),
+            "site" => self.site = Some(value.into()),
+            "installer" => self.installer = Some(value),
+            "install-user" => self.install_user = Some(value),
             "env" => self.env.push(value),
             "env-file" => self.env_file.push(value.into()),
             "env-remove" => self.env_remove.push(value),
@@ -380,6 +487,9 @@ impl Options {
     fn set_flag(&mut self, long: &str, on: bool) {
         match long {
             "no-requirements" => self.no_requirements = on,
+            "requirements-check" => self.requirements_check = on,
+            "keep-cache" => self.keep_cache = on,
+            "quiet" => self.quiet = on,
             "env-clear" => self.env_clear = on,
             "group" => self.group = on,
             "exec" => self.exec = on,

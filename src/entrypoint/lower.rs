@@ -18,8 +18,8 @@ use super::schema::{
 use super::shape::{Read, Text};
 use super::variables::{Prepared, Variables};
 use crate::boot::{
-    Boot, Failure, Own, Owner, Rendered, Requirements, Run, RunStep, Step, Template, Venv, Wait,
-    duration, wait,
+    Absent, Boot, Failure, Own, Owner, Rendered, Requirements, RequirementsOptions, Run, RunStep,
+    Step, Template, Venv, Wait, duration, wait,
 };
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
@@ -444,32 +444,29 @@ impl Lowering<'_> {
             Some(text) => Some(self.variables.path(text)?),
             None => None,
         };
-        let there: Vec<PathBuf> = files
-            .iter()
-            .flatten()
-            .filter(|file| std::fs::symlink_metadata(file).is_ok())
-            .cloned()
-            .collect();
-        let what = || "requirements".to_owned();
         let absent = |why: &str| {
-            let step = Step::Skipped { what: what(), why: why.to_owned() };
+            let step = Step::Skipped { what: "requirements".to_owned(), why: why.to_owned() };
             Some(Planned { step, brings: false })
         };
-        if files.is_some() && there.is_empty() {
-            return absent("there is no such file");
-        }
+        let why = match files {
+            Some(_) => "there is no such file",
+            None => "there is no file /requirements.txt",
+        };
+        let options = RequirementsOptions {
+            files: files.unwrap_or_default(),
+            absent: Absent::Skipped,
+            wheelhouse,
+            ..RequirementsOptions::default()
+        };
         let command = self.start(OsStr::new("python"), None, None);
         let plan = self.plan(&command, &table.at)?;
-        let requirements = Requirements::plan(&there, &plan);
+        let requirements = Requirements::plan(&options, &plan);
         match self.told(&table.at, requirements)? {
             Some(requirements) => {
-                let requirements = match &wheelhouse {
-                    Some(directory) => requirements.with_wheelhouse(directory),
-                    None => requirements,
-                };
-                Some(Planned { step: Step::Requirements(requirements), brings: true })
+                let step = Step::Requirements(Box::new(requirements));
+                Some(Planned { step, brings: true })
             }
-            None => absent("there is no file /requirements.txt"),
+            None => absent(why),
         }
     }
 
@@ -510,7 +507,7 @@ impl Lowering<'_> {
         // To the group: what the step has started must go with it.
         let limits = Limits { time: timeout, ..policy.limits };
         let policy = Policy { target: Target::Group, limits, ..policy };
-        let step = Step::Run(RunStep { plan, policy, failure });
+        let step = Step::Run(Box::new(RunStep { plan, policy, failure }));
         Some(Planned { step, brings: table.installs.unwrap_or(false) })
     }
 

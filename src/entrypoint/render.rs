@@ -153,8 +153,12 @@ impl Shown<'_> {
             Step::Requirements(requirements) => Part {
                 kind: "requirements",
                 title: "install the requirements".into(),
-                facts: Vec::new(),
-                body: Body::Process(self.process(requirements.command())),
+                facts: requirements
+                    .report()
+                    .into_lines()
+                    .map(|(name, text)| (name, Json::Text(self.mask.text(&text))))
+                    .collect(),
+                body: Body::None,
             },
             Step::Run(run) => {
                 let mut facts = Vec::new();

@@ -7,12 +7,14 @@
 
 #![forbid(unsafe_code)]
 
+mod capture;
 mod limits;
 mod machine;
 mod policy;
 mod supervisor;
 mod voice;
 
+pub(crate) use capture::Capture;
 pub(crate) use limits::Limits;
 pub(crate) use policy::{End, Policy, Rewrites, Stops, Target};
 pub(crate) use supervisor::{

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::capture::Capture;
 use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
@@ -17,7 +18,7 @@ use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
 use crate::error::Error;
 use crate::log::Log;
-use crate::sys::process::{self, Change, Failure, Group, Handlers, Status};
+use crate::sys::process::{self, Change, Failure, Group, Handlers, Status, Wiring};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
 use crate::sys::tty::{self, Terminal};
 use crate::sys::{fd, ids};
@@ -219,10 +220,43 @@ impl<'v> Supervisor<'v> {
         stage: Stage,
     ) -> Result<Ended, Error> {
         let prepared = Prepared::of_plan(plan)?;
-        self.supervise(&prepared, policy, stage).map_err(|failed| match failed {
-            Failed::Start(failure) => launch::explain(plan, failure),
-            Failed::System(error) => error,
-        })
+        self.supervise(&prepared, policy, stage).map_err(|failed| failed.of(plan))
+    }
+
+    /// Starts `plan` as a step of which something is expected, and stays until it has ended.
+    ///
+    /// Its group gets the signals. Once it is asked to end it has but a moment, because whoever
+    /// stops the container waits for it. Its output goes to `capture`, if there is one, and it
+    /// inherits the descriptor `keep`.
+    pub fn run_step(
+        &mut self,
+        plan: &ExecPlan,
+        capture: Option<&mut Capture>,
+        keep: Option<BorrowedFd<'_>>,
+    ) -> Result<Ended, Error> {
+        let wiring = Wiring {
+            output: capture.as_ref().map(|capture| capture.descriptor()),
+            keep: keep.map(|keep| keep.as_raw_fd()),
+        };
+        let prepared = Prepared::of_plan(plan)?.wired(wiring);
+        let watch = Watch { stage: Stage::Step, capture };
+        let limits = Limits { time: None, grace: Some(GRACE) };
+        let policy = Policy { limits, ..Policy::ours(Target::Group) };
+        self.look_after(&prepared, &policy, watch).map_err(|failed| failed.of(plan))
+    }
+
+    /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
+    /// what is returned is the signal that asks this process to end, if there is one.
+    pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
+        let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut ready, timeout);
+        for _ in 0..REAPED_AT_ONCE {
+            if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
+                break;
+            }
+        }
+        self.asked_to_end()
     }
 
     /// Starts `program` and stays until it has ended, by the rules of `policy`.
@@ -232,6 +266,16 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         stage: Stage,
     ) -> Result<Ended, Failed> {
+        self.look_after(program, policy, Watch::at(stage))
+    }
+
+    fn look_after(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Failed> {
+        let stage = watch.stage;
         let group = self.group(policy.group);
         let terminal = self
             .terminal
@@ -255,7 +299,7 @@ impl<'v> Supervisor<'v> {
             self.let_go();
         }
         let policy = Policy { group, ..*policy };
-        let ended = self.stay(child, program, &policy, stage).map_err(Failed::System)?;
+        let ended = self.stay(child, program, &policy, watch).map_err(Failed::System)?;
         let at_end = self.foreground(child);
         self.take_terminal_back(child);
         match ended.status.signal() {
@@ -318,7 +362,7 @@ impl<'v> Supervisor<'v> {
         let name = OsStr::new(name);
         self.voice.tell(Fact::Started { program: name, pid: child, session: None });
         let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
-        self.stay(child, name, &policy, Stage::Step)
+        self.stay(child, name, &policy, Watch::at(Stage::Step))
     }
 
     /// Watches a child until it has ended.
@@ -327,10 +371,10 @@ impl<'v> Supervisor<'v> {
         child: i32,
         program: &OsStr,
         policy: &Policy,
-        stage: Stage,
+        watch: Watch<'_>,
     ) -> Result<Ended, Error> {
         let began = self.voice.wants_times().then(Instant::now);
-        let ended = self.watch(Some(child), policy, stage)?;
+        let ended = self.watch(Some(child), policy, watch)?;
         let after = began.map(|began| began.elapsed()).unwrap_or_default();
         self.voice.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
@@ -339,7 +383,7 @@ impl<'v> Supervisor<'v> {
     /// Has no child of its own, and reaps orphans until it is told to end.
     pub fn pause(&mut self) -> Result<Ended, Error> {
         self.let_go();
-        self.watch(None, &Policy::ours(Target::Child), Stage::Command)
+        self.watch(None, &Policy::ours(Target::Child), Watch::at(Stage::Command))
     }
 
     /// What is not needed while the command runs must not be kept busy: the working directory
@@ -349,9 +393,14 @@ impl<'v> Supervisor<'v> {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: Option<i32>, policy: &Policy, stage: Stage) -> Result<Ended, Error> {
+    fn watch(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Error> {
         let mut later = VecDeque::new();
-        let ended = self.attend(child, policy, stage, &mut later);
+        let ended = self.attend(child, policy, watch, &mut later);
         self.held.append(&mut later);
         ended
     }
@@ -360,7 +409,7 @@ impl<'v> Supervisor<'v> {
         &mut self,
         child: Option<i32>,
         policy: &Policy,
-        stage: Stage,
+        mut watch: Watch<'_>,
         later: &mut VecDeque<Received>,
     ) -> Result<Ended, Error> {
         let role = Role {
@@ -380,7 +429,7 @@ impl<'v> Supervisor<'v> {
                     quiet = true;
                     break;
                 };
-                if stage == Stage::Step && is_for_the_command(received.signal) {
+                if watch.stage == Stage::Step && is_for_the_command(received.signal) {
                     if later.len() < KEPT {
                         later.push_back(received);
                     }
@@ -431,9 +480,18 @@ impl<'v> Supervisor<'v> {
                 return Ok(ended);
             }
             if quiet && !more {
-                let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+                let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+                let timeout = until(clock.next());
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = poll(&mut ready, until(clock.next()));
+                let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
+                    Some(output) => {
+                        poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
+                    }
+                    None => poll(&mut [signals], timeout),
+                };
+                if let Some(capture) = &mut watch.capture {
+                    capture.read();
+                }
             }
             let due = clock.next().and_then(|_| clock.due(Instant::now()));
             if let (Some(due), Some(child)) = (due, child) {
@@ -567,6 +625,31 @@ impl<'v> Supervisor<'v> {
         match (send(), self.user) {
             (Err(Errno::EPERM), Some(user)) => ids::with_real_user(user, send)?,
             (result, _) => result,
+        }
+    }
+}
+
+/// How a child is watched, apart from its policy.
+struct Watch<'a> {
+    stage: Stage,
+    /// Reads its output.
+    capture: Option<&'a mut Capture>,
+}
+
+impl Watch<'_> {
+    fn at(stage: Stage) -> Self {
+        Self { stage, capture: None }
+    }
+}
+
+/// How long an installation may take to end: its container is to be gone within a second.
+const GRACE: Duration = Duration::from_millis(600);
+
+impl Failed {
+    fn of(self, plan: &ExecPlan) -> Error {
+        match self {
+            Self::Start(failure) => launch::explain(plan, failure),
+            Self::System(error) => error,
         }
     }
 }
