@@ -35,6 +35,20 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The variable of a flag, with a value that says neither yes nor no.
+    #[error("the variable {name} says neither yes nor no")]
+    NotYesOrNo {
+        /// The variable.
+        name: String,
+    },
+    /// A variable whose value cannot be split into words.
+    #[error("the variable {name} cannot be split into words: {why}")]
+    Split {
+        /// The variable.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// The program is not there, or something that it needs to be executed.
     #[error("cannot run {program:?}: {why}")]
     NotFound {
@@ -292,6 +306,8 @@ impl Error {
             | Self::User(_)
             | Self::Nul { .. }
             | Self::VariableName { .. }
+            | Self::NotYesOrNo { .. }
+            | Self::Split { .. }
             | Self::Workdir { .. } => 2,
             Self::Credentials { .. }
             | Self::Start { .. }
@@ -308,6 +324,7 @@ impl Error {
                 Some(format!("set it, as in: docker run -e {}=...", first.name))
             }
             Self::User(error) => user_hint(error),
+            Self::NotYesOrNo { name } => Some(format!("set {name}=1 or {name}=0")),
             Self::NotFound { why, .. } => not_found_hint(why),
             Self::NotExecutable { why, .. } => not_executable_hint(why),
             Self::Workdir { directory, spec, source } => Some(match source.kind() {

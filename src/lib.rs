@@ -33,6 +33,7 @@ pub mod error;
 pub mod user;
 
 mod boot;
+mod entrypoint;
 mod init;
 mod log;
 

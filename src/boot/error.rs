@@ -1,7 +1,9 @@
 //! What keeps a boot from reaching its command.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::duration;
 use super::own::OwnError;
@@ -18,16 +20,36 @@ pub(crate) enum BootError {
     RequirementsFile { file: PathBuf, source: io::Error },
     #[error("requirements file {file:?} is a directory")]
     RequirementsDirectory { file: PathBuf },
-    #[error("cannot install {files}: no python, python3 or uv found in PATH ({path})")]
-    NoInstaller { files: String, path: String },
-    #[error("cannot install {files}: {installer} ended with exit code {code}")]
-    InstallFailed { files: String, installer: &'static str, code: u8 },
+    #[error("{}:{line}: {why}", file.display())]
+    RequirementsLine { file: PathBuf, line: usize, why: String },
+    #[error("{}: {why}", file.display())]
+    Project { file: PathBuf, why: String },
+    #[error("cannot read wheelhouse {directory:?}: {}", reason(.source))]
+    Wheelhouse { directory: PathBuf, source: io::Error },
+    #[error("cannot install {subject}: there is neither python nor python3 in PATH")]
+    NoInterpreter { subject: String },
+    #[error("cannot install {subject}: {python:?} does not say where it has its packages")]
+    Interpreter { subject: String, python: PathBuf },
+    #[error("cannot install {subject}: there is no {} for {python:?}", asked_for.unwrap_or("uv, and no pip"))]
+    NoInstaller { subject: String, asked_for: Option<&'static str>, python: PathBuf },
+    #[error("cannot install: user {user} can write to none of {}", list(.tried))]
+    NoPlace { tried: Vec<PathBuf>, user: u32 },
+    #[error("cannot install: another has held the lock {file:?} for {}", duration::shown(*.waited))]
+    Locked { file: PathBuf, waited: Duration },
+    #[error("cannot {what} {path:?} to install packages: {}", reason(.source))]
+    Install { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot install {subject}: {installer} ended with exit code {code}")]
+    InstallFailed { subject: String, installer: &'static str, code: u8, advice: String },
     #[error("cannot activate venv {directory:?}: {why}")]
     Venv { directory: PathBuf, why: String },
     #[error("cannot read environment file {file:?}: {}", reason(.source))]
     EnvFile { file: PathBuf, source: io::Error },
     #[error("{}:{line}: {why}", file.display())]
     EnvFileLine { file: PathBuf, line: usize, why: String },
+    #[error("step {program:?} failed with exit code {code}")]
+    StepFailed { program: OsString, code: u8 },
+    #[error("step {program:?} did not end within {timeout}")]
+    StepTimedOut { program: OsString, timeout: String },
     #[error("cannot start a Python prompt: neither python nor python3 is in PATH ({path})")]
     NoPython { path: String },
     #[error("{}", lines(.0))]
@@ -60,14 +82,19 @@ impl BootError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Command(error) => error.exit_code(),
-            Self::InstallFailed { code, .. } => *code,
+            Self::InstallFailed { code, .. } | Self::StepFailed { code, .. } => *code,
             Self::Template(error) => error.exit_code(),
             Self::Own(error) => error.exit_code(),
             Self::Told { code, .. } => *code,
             Self::Died { .. } => 1,
-            Self::Unanswered(_) => 124,
-            Self::NoPython { .. } | Self::NoInstaller { .. } => 127,
-            Self::RequirementsFile { .. }
+            Self::StepTimedOut { .. } | Self::Unanswered(_) => 124,
+            Self::NoPython { .. } | Self::NoInterpreter { .. } | Self::NoInstaller { .. } => 127,
+            Self::Locked { .. } => 124,
+            Self::Interpreter { .. } | Self::NoPlace { .. } | Self::Install { .. } => 1,
+            Self::RequirementsLine { .. }
+            | Self::Project { .. }
+            | Self::Wheelhouse { .. }
+            | Self::RequirementsFile { .. }
             | Self::RequirementsDirectory { .. }
             | Self::Venv { .. }
             | Self::EnvFile { .. }
@@ -95,12 +122,46 @@ impl BootError {
                  correct the path before the colon"
                     .into()
             }
-            Self::NoInstaller { .. } => {
-                "add python3 with pip, or uv, to the image, or name the venv that has it (--venv)"
+            Self::RequirementsLine { .. } => {
+                "correct that line; the command was not started".into()
+            }
+            Self::Project { .. } => "correct it, or --project and --extras".into(),
+            Self::Wheelhouse { .. } => {
+                "mount it (docker run -v ./wheelhouse:/wheelhouse:ro) or correct --wheelhouse"
                     .into()
             }
-            Self::InstallFailed { .. } => {
-                "the command was not started; the installer's own words are above".into()
+            Self::NoInterpreter { .. } => {
+                "add python3 to the image, or name the venv that has it (--venv)".into()
+            }
+            Self::Interpreter { python, .. } => {
+                format!("see what it says: {} -c 'import sysconfig'", python.display())
+            }
+            Self::NoInstaller { asked_for, .. } => match asked_for {
+                Some("uv") => "add its one file to the image, as /usr/local/bin/uv".into(),
+                _ => "add one to the image: python3-pip of its distribution, or uv's one file as \
+                      /usr/local/bin/uv"
+                    .into(),
+            },
+            Self::NoPlace { tried, user, .. } => match tried.as_slice() {
+                [directory] => format!("mount {directory:?} so that user {user} can write to it"),
+                _ => "mount something to write to: -v packages:/var/cache/pydexec, or \
+                      --tmpfs /tmp:exec"
+                    .into(),
+            },
+            Self::Locked { .. } => {
+                "see what the other does, or wait longer (--requirements-timeout)".into()
+            }
+            Self::Install { source, .. } => match source.raw_os_error() {
+                Some(libc::ENOSPC | libc::EDQUOT) => {
+                    "there is no space left: give it a larger volume or tmpfs".into()
+                }
+                _ => "let the installing user write there, or name another place (--site)".into(),
+            },
+            Self::InstallFailed { advice, .. } => advice.clone(),
+            Self::StepFailed { .. } => "the command was not started".into(),
+            Self::StepTimedOut { .. } => {
+                "give it more time (timeout), or see what it waits for; the command was not started"
+                    .into()
             }
             Self::Venv { directory, .. } => {
                 format!("make it in the image: python3 -m venv {}", directory.display())
@@ -127,4 +188,9 @@ impl BootError {
             }
         })
     }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+    paths.join(", ")
 }

@@ -11,19 +11,24 @@ mod error;
 mod in_child;
 pub(crate) mod own;
 mod requirements;
+mod run_step;
 pub(crate) mod template;
 mod venv;
 pub(crate) mod wait;
 
 use crate::command::ExecPlan;
-use crate::init::{self, Stage, Start, Supervisor, Target};
+use crate::init::{self, Policy, Stage, Start, Supervisor};
 use crate::log::Log;
 use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use own::{Own, OwnError, Owner};
-pub(crate) use requirements::{Requirements, USUAL_FILE as USUAL_REQUIREMENTS};
+pub(crate) use requirements::{
+    Absent, Exposure, Installer, Outcome, Report, Requirements, RequirementsOptions,
+    USUAL_FILE as USUAL_REQUIREMENTS,
+};
+pub(crate) use run_step::{Failure, RunStep};
 pub(crate) use template::{Rendered, Template};
 pub(crate) use venv::Venv;
 pub(crate) use wait::Wait;
@@ -32,61 +37,111 @@ pub(crate) use wait::Wait;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Run {
     /// As a child, with this process as its init.
-    AsInit(Target),
+    AsInit(Policy),
     /// In place of this process.
     Exec,
+}
+
+/// One thing that is done before the command starts.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// All of them at once.
+    Wait(Vec<Wait>),
+    /// Files to write, rendered already.
+    Write(Vec<Rendered>),
+    Own(Vec<Own>),
+    Requirements(Box<Requirements>),
+    Run(Box<RunStep>),
+    /// One that has nothing to do here and now.
+    Skipped {
+        what: String,
+        why: String,
+    },
 }
 
 /// All that is to be done, in order, with nothing left to decide.
 #[derive(Debug)]
 pub(crate) struct Boot {
-    /// All of them at once.
-    pub waits: Vec<Wait>,
-    pub files: Vec<Rendered>,
-    pub owns: Vec<Own>,
-    pub requirements: Option<Requirements>,
+    pub steps: Vec<Step>,
     pub command: ExecPlan,
     pub run: Run,
 }
 
 impl Boot {
     /// Does it, and returns the exit code of this process.
-    pub fn run(self, start: Start, log: Log) -> Result<u8, BootError> {
-        if self.run == Run::Exec && self.has_no_steps() {
+    pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
+        if self.run == Run::Exec && self.steps.iter().all(Step::is_done) {
+            for step in self.steps {
+                if let Step::Requirements(requirements) = step {
+                    if let Some(exposure) = requirements.exposure() {
+                        exposure.apply(&mut self.command.environment);
+                    }
+                }
+            }
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
-        if let Some(code) = wait::run(&self.waits, wait::Manner::Told, &mut supervisor)? {
-            return Ok(code);
-        }
-        if let Some(code) = template::write(&self.files, &mut supervisor)? {
-            return Ok(code);
-        }
-        if let Some(code) = own::run(&self.owns, &mut supervisor)? {
-            return Ok(code);
-        }
-        if let Some(requirements) = self.requirements {
-            if let Some(code) = requirements.install(&mut supervisor)? {
-                return Ok(code);
+        let mut exposure: Option<Exposure> = None;
+        for step in self.steps {
+            match step {
+                Step::Requirements(requirements) => {
+                    match requirements.install(&mut supervisor, log)? {
+                        Outcome::Ready(None) => {}
+                        Outcome::Ready(Some(place)) => {
+                            place.apply(&mut self.command.environment);
+                            exposure = Some(place);
+                        }
+                        Outcome::End(code) => return Ok(code),
+                    }
+                }
+                step => {
+                    // What is installed is there for the steps that come after it, too.
+                    if let Some(code) = step.seeing(&exposure).run(&mut supervisor, log)? {
+                        return Ok(code);
+                    }
+                }
             }
         }
         match self.run {
             Run::Exec => Ok(killed_by(supervisor.exec(&self.command)?)),
-            Run::AsInit(target) => {
-                let ended = supervisor.run(&self.command, target, Stage::Command)?;
-                Ok(ended.status.code())
+            Run::AsInit(policy) => {
+                Ok(supervisor.run_by(&self.command, &policy, Stage::Command)?.status.code())
             }
         }
     }
 }
 
-impl Boot {
-    fn has_no_steps(&self) -> bool {
-        self.waits.is_empty()
-            && self.files.is_empty()
-            && self.owns.is_empty()
-            && self.requirements.is_none()
+impl Step {
+    /// Whether it is known already that there is nothing to do.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Requirements(requirements) => requirements.is_there(),
+            _ => false,
+        }
+    }
+
+    fn seeing(mut self, exposure: &Option<Exposure>) -> Self {
+        if let (Self::Run(step), Some(exposure)) = (&mut self, exposure) {
+            exposure.apply(&mut step.plan.environment);
+        }
+        self
+    }
+
+    /// `Some` is the exit code with which the boot ends here.
+    fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
+        match self {
+            Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
+            Self::Write(files) => template::write(&files, supervisor),
+            Self::Own(owns) => own::run(&owns, supervisor),
+            // The loop's own.
+            Self::Requirements(_) => Ok(None),
+            Self::Run(step) => step.run(supervisor),
+            Self::Skipped { what, why } => {
+                log.step(|| format!("skipping {what}: {why}"));
+                Ok(None)
+            }
+        }
     }
 }
 

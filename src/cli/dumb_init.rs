@@ -135,10 +135,10 @@ impl Call {
         };
         let policy = Policy {
             group,
-            target,
             rewrites: self.rewrites,
             stops: Stops::WhenTold,
             end: End::Term,
+            ..Policy::ours(target)
         };
         init::run(&mut supervisor, &self.command, &Environment::given(), &policy)
     }

@@ -5,14 +5,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::failure::Failure;
+use super::inline;
 use super::options::{Options, Parsed, print};
 use super::plain;
 use super::wait::{parse_duration, targets};
 use crate::boot::{
-    Boot, BootError, EnvFile, Own, OwnError, Owner, Requirements, Run, Template, Venv, Wait,
+    Boot, BootError, EnvFile, Installer, Own, OwnError, Owner, Report, Requirements,
+    RequirementsOptions, Run, Step, Template, Venv, Wait,
 };
 use crate::command::{Command, Environment, ExecPlan, lookup};
-use crate::init::{Start, Target};
+use crate::init::{Policy, Start, Target};
 use crate::log::Log;
 use crate::sys::Args;
 
@@ -26,16 +28,122 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
         Parsed::Text(text) => return print(&text),
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
-    Ok(lower(&options, &environment)?.run(start, log)?)
+    let boot = lower(&options, &environment)?;
+    if options.requirements_check {
+        let report = boot.steps.iter().find_map(|step| match step {
+            Step::Requirements(requirements) => Some(requirements.report()),
+            _ => None,
+        });
+        let report = report.unwrap_or_else(Report::nothing);
+        print(&report.to_string())?;
+        return Ok(if report.is_there { 0 } else { 1 });
+    }
+    Ok(boot.run(start, log)?)
+}
+
+/// The options that are about requirements, checked.
+fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
+    let installer = match &options.installer {
+        None => None,
+        Some(name) => Some(name.to_str().and_then(Installer::named).ok_or_else(|| {
+            let why = format!("option --installer is neither uv nor pip: {name:?}");
+            Failure::usage(why, Some("leave it out for uv if it is there, else pip".into()))
+        })?),
+    };
+    let timeout = match &options.requirements_timeout {
+        None => None,
+        Some(text) => Some(parse_duration("--requirements-timeout", text)?),
+    };
+    if options.project.is_none() && !options.extras.is_empty() {
+        let why = "option --extras is about a project, and there is no --project";
+        return Err(Failure::usage(why, Some("name its directory: --project DIR".into())));
+    }
+    // As a twin has it: with commas between them.
+    let extras = options.extras.iter().flat_map(|list| {
+        let list = list.to_string_lossy().into_owned();
+        let words: Vec<String> = list.split(',').map(|word| word.trim().to_owned()).collect();
+        words
+    });
+    Ok(RequirementsOptions {
+        files: options.requirements.clone(),
+        skip: options.no_requirements,
+        project: options.project.clone(),
+        extras: extras.filter(|extra| !extra.is_empty()).collect(),
+        wheelhouse: options.wheelhouse.clone(),
+        site: options.site.clone(),
+        installer,
+        install_user: options.install_user.clone(),
+        keep_cache: options.keep_cache,
+        timeout,
+        quiet: options.quiet,
+        ..RequirementsOptions::default()
+    })
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
-fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError> {
+fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> {
     let mut words = options.command.iter();
     let program = words.next();
     let mut command = Command::new(program.map_or(OsStr::new("python"), OsString::as_os_str));
     command.args(words);
     variables(&mut command, options, environment)?;
+    // The steps before the command see the variables that become its arguments.
+    let mut before = None;
+    if !options.opt_from_env.is_empty() || !options.arg_from_env.is_empty() {
+        before = Some(command.clone());
+        inline::arguments(&mut command, options)?;
+    }
+    let mut plan = plan(&mut command, options, environment)?;
+    let before = match &mut before {
+        Some(command) => self::plan(command, options, environment)?,
+        None => plan.clone(),
+    };
+    if program.is_none() {
+        plan.program = prompt(&plan.environment)?;
+    }
+    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
+    if let Some(timeout) = &options.wait_timeout {
+        wait.timeout = parse_duration("--wait-timeout", timeout)?;
+    }
+    let requirements = Requirements::plan(&requirements(options)?, &before)?;
+    let run = match (options.exec, options.group) {
+        (true, _) => Run::Exec,
+        (false, true) => Run::AsInit(Policy::ours(Target::Group)),
+        (false, false) => Run::AsInit(Policy::ours(Target::Child)),
+    };
+    let mut steps = Vec::new();
+    if !wait.targets.is_empty() {
+        steps.push(Step::Wait(vec![wait]));
+    }
+    let mut files = Vec::new();
+    for text in &options.template {
+        let template = template(text, &before)?;
+        files.extend(template.render(&before.environment).map_err(BootError::from)?);
+    }
+    if !files.is_empty() {
+        steps.push(Step::Write(files));
+    }
+    let owner = owner(&before);
+    let own = |path: &PathBuf| {
+        let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
+        Ok(Own { path: path.clone(), owner })
+    };
+    let owns: Result<Vec<Own>, OwnError> = options.own.iter().map(own).collect();
+    let owns = owns.map_err(BootError::from)?;
+    if !owns.is_empty() {
+        steps.push(Step::Own(owns));
+    }
+    steps.extend(requirements.map(Box::new).map(Step::Requirements));
+    steps.extend(inline::runs(options, &before)?);
+    Ok(Boot { steps, command: plan, run })
+}
+
+/// The command's plan, as the user and in the directory and venv that were asked for.
+fn plan(
+    command: &mut Command,
+    options: &Options,
+    environment: &Environment,
+) -> Result<ExecPlan, BootError> {
     if let Some(user) = &options.user {
         command.user(user);
     }
@@ -47,34 +155,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, BootError
     if let Some(directory) = &options.venv {
         Venv::find(directory)?.activate(&mut plan.environment);
     }
-    if program.is_none() {
-        plan.program = prompt(&plan.environment)?;
-    }
-    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
-    if let Some(timeout) = &options.wait_timeout {
-        wait.timeout = parse_duration("--wait-timeout", timeout)?;
-    }
-    let waits = if wait.targets.is_empty() { Vec::new() } else { vec![wait] };
-    let mut files = Vec::new();
-    for text in &options.template {
-        files.extend(template(text, &plan)?.render(&plan.environment)?);
-    }
-    let owner = owner(&plan);
-    let own = |path: &PathBuf| {
-        let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
-        Ok(Own { path: path.clone(), owner })
-    };
-    let owns = options.own.iter().map(own).collect::<Result<_, OwnError>>()?;
-    let requirements = match options.no_requirements {
-        true => None,
-        false => Requirements::plan(&options.requirements, &plan)?,
-    };
-    let run = match (options.exec, options.group) {
-        (true, _) => Run::Exec,
-        (false, true) => Run::AsInit(Target::Group),
-        (false, false) => Run::AsInit(Target::Child),
-    };
-    Ok(Boot { waits, files, owns, requirements, command: plan, run })
+    Ok(plan)
 }
 
 /// `SRC:DEST`. The result belongs to the user of the command.
@@ -97,17 +178,14 @@ fn owner(plan: &ExecPlan) -> Option<Owner> {
 }
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.
-fn variables(
-    command: &mut Command,
-    options: &Options,
-    ours: &Environment,
-) -> Result<(), BootError> {
+fn variables(command: &mut Command, options: &Options, ours: &Environment) -> Result<(), Failure> {
     for twin in Options::twins() {
         command.env_remove(twin);
     }
     if options.env_clear {
         command.env_clear();
     }
+    inline::secrets(command, options, ours)?;
     for file in &options.env_file {
         for (name, value) in EnvFile::read(file)?.variables {
             set(command, &name, value.as_deref(), ours);

@@ -10,10 +10,12 @@ mod failure;
 mod getopt;
 mod health;
 mod init;
+mod inline;
 mod links;
 mod options;
 mod plain;
 mod print;
+mod run;
 mod su;
 mod tini;
 mod wait;
@@ -46,8 +48,14 @@ const NAMES: [(&str, Face); 9] = [
 
 /// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
 /// none of them can stand in a program's way.
-const SUBCOMMANDS: [(&str, Face); 4] =
-    [("su", su::main), ("links", links::main), ("wait", wait::main), ("health", health::main)];
+const SUBCOMMANDS: [(&str, Face); 6] = [
+    ("run", run::run),
+    ("check", run::check),
+    ("su", su::main),
+    ("links", links::main),
+    ("wait", wait::main),
+    ("health", health::main),
+];
 
 const LICENSE: &str = include_str!("../../LICENSE");
 

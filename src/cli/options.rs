@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::failure::Failure;
-use crate::command::Environment;
+use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,10 +20,24 @@ pub(super) struct Options {
     pub venv: Option<PathBuf>,
     pub requirements: Vec<PathBuf>,
     pub no_requirements: bool,
+    pub requirements_check: bool,
+    pub requirements_timeout: Option<OsString>,
+    pub project: Option<PathBuf>,
+    pub extras: Vec<OsString>,
+    pub wheelhouse: Option<PathBuf>,
+    pub site: Option<PathBuf>,
+    pub installer: Option<OsString>,
+    pub install_user: Option<OsString>,
+    pub keep_cache: bool,
+    pub quiet: bool,
     pub env: Vec<OsString>,
     pub env_file: Vec<PathBuf>,
     pub env_remove: Vec<OsString>,
     pub env_clear: bool,
+    pub secret: Vec<OsString>,
+    pub opt_from_env: Vec<OsString>,
+    pub arg_from_env: Vec<OsString>,
+    pub run: Vec<OsString>,
     pub wait: Vec<OsString>,
     pub wait_timeout: Option<OsString>,
     pub template: Vec<OsString>,
@@ -54,7 +68,7 @@ enum Kind {
 }
 
 /// Every option, in the order of the help text.
-const SPECS: [Spec; 16] = [
+const SPECS: [Spec; 30] = [
     Spec {
         long: "user",
         short: Some('u'),
@@ -96,6 +110,86 @@ const SPECS: [Spec; 16] = [
         help: "Install nothing, even if /requirements.txt is there",
     },
     Spec {
+        long: "requirements-check",
+        short: None,
+        twin: "PYDEXEC_REQUIREMENTS_CHECK",
+        kind: Kind::Flag,
+        value: "",
+        help: "Only say what is installed already and what would be; exit 1 if something would",
+    },
+    Spec {
+        long: "requirements-timeout",
+        short: None,
+        twin: "PYDEXEC_REQUIREMENTS_TIMEOUT",
+        kind: Kind::One,
+        value: "DURATION",
+        help: "How long to wait while another container installs [default: 10m]",
+    },
+    Spec {
+        long: "project",
+        short: None,
+        twin: "PYDEXEC_PROJECT",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install what DIR/pyproject.toml depends on, as DIR/uv.lock says if it is there",
+    },
+    Spec {
+        long: "extras",
+        short: None,
+        twin: "PYDEXEC_EXTRAS",
+        kind: Kind::Many(b','),
+        value: "LIST",
+        help: "Extras of that project, with commas between them",
+    },
+    Spec {
+        long: "wheelhouse",
+        short: None,
+        twin: "PYDEXEC_WHEELHOUSE",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install from the wheels in this directory alone, without a network",
+    },
+    Spec {
+        long: "site",
+        short: None,
+        twin: "PYDEXEC_SITE",
+        kind: Kind::One,
+        value: "DIR",
+        help: "Install into this directory, and neither into the venv nor into site-packages",
+    },
+    Spec {
+        long: "installer",
+        short: None,
+        twin: "PYDEXEC_INSTALLER",
+        kind: Kind::One,
+        value: "uv|pip",
+        help: "Install by this one [default: uv if it is there, else pip]",
+    },
+    Spec {
+        long: "install-user",
+        short: None,
+        twin: "PYDEXEC_INSTALL_USER",
+        kind: Kind::One,
+        value: "[USER][:GROUP]",
+        help: "Install as this user [default: that of the command]",
+    },
+    Spec {
+        long: "keep-cache",
+        short: None,
+        twin: "PYDEXEC_KEEP_CACHE",
+        kind: Kind::Flag,
+        value: "",
+        help: "Keep the installer's cache beside the packages",
+    },
+    Spec {
+        long: "quiet",
+        short: Some('q'),
+        twin: "PYDEXEC_QUIET",
+        kind: Kind::Flag,
+        value: "",
+        help: "Say nothing of an installation that goes well",
+    },
+    Spec {
         long: "env",
         short: Some('e'),
         twin: "PYDEXEC_ENV",
@@ -126,6 +220,30 @@ const SPECS: [Spec; 16] = [
         kind: Kind::Flag,
         value: "",
         help: "Begin with an empty environment",
+    },
+    Spec {
+        long: "secret",
+        short: None,
+        twin: "PYDEXEC_SECRET",
+        kind: Kind::Many(b','),
+        value: "NAME[=FILE]",
+        help: "Set NAME from the file that NAME_FILE names, or else from FILE",
+    },
+    Spec {
+        long: "opt-from-env",
+        short: None,
+        twin: "PYDEXEC_OPT_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "OPT NAME[:-VALUE]",
+        help: "Add OPT and the value of NAME; :-VALUE is for when it is not set, :? an error",
+    },
+    Spec {
+        long: "arg-from-env",
+        short: None,
+        twin: "PYDEXEC_ARG_FROM_ENV",
+        kind: Kind::Many(b'\n'),
+        value: "NAME[:-VALUE]",
+        help: "Add the value of NAME as an argument, after all options",
     },
     Spec {
         long: "wait",
@@ -160,6 +278,14 @@ const SPECS: [Spec; 16] = [
         help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
     },
     Spec {
+        long: "run",
+        short: None,
+        twin: "PYDEXEC_RUN",
+        kind: Kind::Many(b'\n'),
+        value: "COMMAND",
+        help: "Run this before the command, as its user; split as a shell splits, without one",
+    },
+    Spec {
         long: "group",
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
@@ -189,11 +315,15 @@ const AFTER_HELP: &str = "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs and PATHs by :, --env and --template by a new line, --env-remove by a comma,
---wait by blanks; a flag is 1 or 0.
+separated: FILEs and PATHs by :, --env-remove, --secret and --extras by a comma, --wait by blanks,
+all others by a new line; a flag is 1 or 0.
 
-Exit codes: the command's own, or 128+N if signal N killed it; 127 not found, 126 not
-executable, 124 a wait that timed out, 2 a wrong option, variable, file or user, 1 anything else.";
+The same from a file: pydexec run FILE; what it would do: pydexec check FILE. Tools of their own:
+pydexec wait, health, su, links. Each has a --help.
+
+Exit codes: the command's own, or 128+N if signal N killed it; that of a --run or of an installer
+that failed; 127 not found, 126 not executable, 124 a wait that timed out, 2 a wrong option,
+variable, file or user, 1 anything else.";
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -260,7 +390,7 @@ impl Options {
             }
             match spec.kind {
                 Kind::Flag => {
-                    let on = flag(value).ok_or_else(|| {
+                    let on = yes_or_no(value).ok_or_else(|| {
                         Failure::usage(
                             format!("variable {} is neither on nor off", spec.twin),
                             Some(format!("set {}=1 or {}=0", spec.twin, spec.twin)),
@@ -297,10 +427,24 @@ impl Options {
             "requirements" | "no-requirements" => {
                 self.no_requirements || !self.requirements.is_empty()
             }
+            "requirements-check" => self.requirements_check,
+            "requirements-timeout" => self.requirements_timeout.is_some(),
+            "project" => self.project.is_some(),
+            "extras" => !self.extras.is_empty(),
+            "wheelhouse" => self.wheelhouse.is_some(),
+            "site" => self.site.is_some(),
+            "installer" => self.installer.is_some(),
+            "install-user" => self.install_user.is_some(),
+            "keep-cache" => self.keep_cache,
+            "quiet" => self.quiet,
             "env" => !self.env.is_empty(),
             "env-file" => !self.env_file.is_empty(),
             "env-remove" => !self.env_remove.is_empty(),
             "env-clear" => self.env_clear,
+            "secret" => !self.secret.is_empty(),
+            "opt-from-env" => !self.opt_from_env.is_empty(),
+            "arg-from-env" => !self.arg_from_env.is_empty(),
+            "run" => !self.run.is_empty(),
             "wait" => !self.wait.is_empty(),
             "wait-timeout" => self.wait_timeout.is_some(),
             "own" => !self.own.is_empty(),
@@ -318,9 +462,20 @@ impl Options {
             "workdir" => self.workdir = Some(value.into()),
             "venv" => self.venv = Some(value.into()),
             "requirements" => self.requirements.push(value.into()),
+            "requirements-timeout" => self.requirements_timeout = Some(value),
+            "project" => self.project = Some(value.into()),
+            "extras" => self.extras.push(value),
+            "wheelhouse" => self.wheelhouse = Some(value.into()),
+            "site" => self.site = Some(value.into()),
+            "installer" => self.installer = Some(value),
+            "install-user" => self.install_user = Some(value),
             "env" => self.env.push(value),
             "env-file" => self.env_file.push(value.into()),
             "env-remove" => self.env_remove.push(value),
+            "secret" => self.secret.push(value),
+            "opt-from-env" => self.opt_from_env.push(value),
+            "arg-from-env" => self.arg_from_env.push(value),
+            "run" => self.run.push(value),
             "wait" => self.wait.push(value),
             "wait-timeout" => self.wait_timeout = Some(value),
             "template" => self.template.push(value),
@@ -332,6 +487,9 @@ impl Options {
     fn set_flag(&mut self, long: &str, on: bool) {
         match long {
             "no-requirements" => self.no_requirements = on,
+            "requirements-check" => self.requirements_check = on,
+            "keep-cache" => self.keep_cache = on,
+            "quiet" => self.quiet = on,
             "env-clear" => self.env_clear = on,
             "group" => self.group = on,
             "exec" => self.exec = on,
@@ -344,7 +502,7 @@ impl Options {
 /// A twin with a slip in its name would be passed over in silence, and the command would run as root.
 ///
 /// Only what is near to a twin is refused: an application may have variables of this prefix too.
-fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
+pub(super) fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> {
     const PREFIX: &str = "PYDEXEC_";
     for entry in environment.entries() {
         let bytes = entry.as_bytes();
@@ -380,14 +538,6 @@ pub(super) enum Asked {
     Text(String),
 }
 
-fn flag(value: &OsStr) -> Option<bool> {
-    match value.to_str()?.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
 fn parser() -> clap::Command {
     let mut command = clap::Command::new("pydexec")
         .version(env!("CARGO_PKG_VERSION"))
@@ -407,6 +557,8 @@ fn parser() -> clap::Command {
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }
+        // Its value begins with an option of somebody else's.
+        arg = arg.allow_hyphen_values(spec.long == "opt-from-env");
         arg = match spec.kind {
             Kind::Flag => arg.action(ArgAction::SetTrue),
             Kind::One | Kind::Many(_) | Kind::Words => arg

@@ -9,9 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches};
 use super::failure::Failure;
 use super::options::{Asked, ask, option, print};
 use crate::boot::wait::{Expect, Header, StatusSet, Target, TargetError, Wait};
-use crate::boot::{Boot, BootError, Run, duration};
+use crate::boot::{Boot, BootError, Run, Step, duration};
 use crate::command::{Command, Environment};
-use crate::init::{self, Start, Supervisor};
+use crate::init::{self, Policy, Start, Supervisor};
 use crate::log::Log;
 use crate::sys::Args;
 
@@ -53,16 +53,8 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     };
     let command =
         Command::new(program).args(rest).plan(&Environment::current()).map_err(BootError::from)?;
-    let run = Run::AsInit(init::Target::Child);
-    Ok(Boot {
-        waits: vec![wait],
-        files: Vec::new(),
-        owns: Vec::new(),
-        requirements: None,
-        command,
-        run,
-    }
-    .run(start, log)?)
+    let run = Run::AsInit(Policy::ours(init::Target::Child));
+    Ok(Boot { steps: vec![Step::Wait(vec![wait])], command, run }.run(start, log)?)
 }
 
 fn parser() -> clap::Command {

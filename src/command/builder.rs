@@ -54,6 +54,7 @@ enum Step {
     Arg(OsString),
     ArgFromEnv(EnvArg),
     OptFromEnv(OsString, EnvArg),
+    FlagFromEnv(OsString, EnvArg),
     Env(OsString, OsString),
     EnvRemove(OsString),
     EnvClear,
@@ -156,6 +157,32 @@ impl Command {
         self
     }
 
+    /// Adds an option without a value, if an environment variable says yes: `1`, `true`, `yes` or
+    /// `on`, in letters of either case. `0`, `false`, `no` and `off` say no, and so does a variable
+    /// that is not set or empty.
+    ///
+    /// Any other value is an error of [`plan`](Self::plan): `DEBUG=flase` should not turn debugging
+    /// on, nor quietly leave it off.
+    ///
+    /// ```
+    /// # use pydexec::{Command, Environment};
+    /// let plan = Command::new("gunicorn")
+    ///     .flag_from_env("--reload", "DEBUG")
+    ///     .flag_from_env("--daemon", "DAEMON")
+    ///     .plan(&Environment::from_iter([("DEBUG", "1"), ("DAEMON", "no")]))?;
+    /// assert_eq!(plan.arguments(), ["--reload"]);
+    /// # Ok::<(), pydexec::Error>(())
+    /// ```
+    pub fn flag_from_env(
+        &mut self,
+        flag: impl AsRef<OsStr>,
+        variable: impl Into<EnvArg>,
+    ) -> &mut Self {
+        let flag = flag.as_ref().to_owned();
+        self.steps.push(Step::FlagFromEnv(flag, variable.into()));
+        self
+    }
+
     /// Sets a variable of the command's environment.
     ///
     /// ```
@@ -241,7 +268,8 @@ impl Command {
     /// # Errors
     ///
     /// [`Error::MissingVariables`] names every required variable that is not set, not only the
-    /// first; [`Error::User`] an unknown user; [`Error::Nul`] a name or value that no process can
+    /// first; [`Error::NotYesOrNo`] and [`Error::Split`] a value that cannot be used;
+    /// [`Error::User`] an unknown user; [`Error::Nul`] a name or value that no process can
     /// be given.
     ///
     /// ```
@@ -445,23 +473,30 @@ impl Resolving<'_> {
         match step {
             Step::Arg(arg) => self.argument(arg.clone())?,
             Step::ArgFromEnv(variable) => {
-                if let Some(value) = self.value(variable, Use::Argument) {
+                for value in self.values(variable, Use::Argument)? {
                     self.argument(value)?;
                 }
             }
             Step::OptFromEnv(option, variable) => {
-                let used_for = || Use::Option(option.to_string_lossy().into_owned());
-                match self.value(variable, used_for()) {
-                    Some(value) if option.as_bytes().ends_with(b"=") => {
+                let used_for = Use::Option(option.to_string_lossy().into_owned());
+                for value in self.values(variable, used_for)? {
+                    if option.as_bytes().ends_with(b"=") {
                         self.argument(OsString::from_vec(
                             [option.as_bytes(), value.as_bytes()].concat(),
                         ))?;
-                    }
-                    Some(value) => {
+                    } else {
                         self.argument(option.clone())?;
                         self.argument(value)?;
                     }
-                    None => {}
+                }
+            }
+            Step::FlagFromEnv(flag, variable) => {
+                let used_for = Use::Option(flag.to_string_lossy().into_owned());
+                if let Some(value) = self.value(variable, used_for) {
+                    let name = || variable.name.to_string_lossy().into_owned();
+                    if yes_or_no(&value).ok_or_else(|| Error::NotYesOrNo { name: name() })? {
+                        self.argument(flag.clone())?;
+                    }
                 }
             }
             Step::Env(name, value) => {
@@ -491,6 +526,21 @@ impl Resolving<'_> {
         Ok(())
     }
 
+    /// What a variable gives: nothing, one value, or each of its words.
+    fn values(&mut self, variable: &EnvArg, used_for: Use) -> Result<Vec<OsString>, Error> {
+        let Some(value) = self.value(variable, used_for) else {
+            return Ok(Vec::new());
+        };
+        if !variable.split {
+            return Ok(vec![variable.formatted(value)]);
+        }
+        let refuse = |why| Error::Split { name: variable.name.to_string_lossy().into_owned(), why };
+        let text = value.to_str().ok_or_else(|| refuse("it is not UTF-8"))?;
+        let words = shell_words::split(text)
+            .map_err(|_| refuse("a quote is not closed, or nothing follows a backslash"))?;
+        Ok(words.into_iter().map(|word| variable.formatted(word.into())).collect())
+    }
+
     fn value(&mut self, variable: &EnvArg, used_for: Use) -> Option<OsString> {
         let set = self
             .environment
@@ -506,6 +556,15 @@ impl Resolving<'_> {
             });
         }
         value
+    }
+}
+
+/// What a word means that turns something on or off; an empty one, off.
+pub(crate) fn yes_or_no(value: &OsStr) -> Option<bool> {
+    match value.to_str()?.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "" | "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
     }
 }
 

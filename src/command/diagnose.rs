@@ -54,6 +54,17 @@ pub(super) fn explain(plan: &ExecPlan, errno: Errno) -> Error {
     }
 }
 
+/// What would keep the plan's program from being executed, as far as it can be seen without trying:
+/// it is not there, or has no run bit.
+pub(super) fn look_up(plan: &ExecPlan) -> Result<(), Error> {
+    let metadata = locate(plan).map(fs::metadata);
+    match metadata {
+        Some(Ok(metadata)) if lookup::is_program(&metadata) => Ok(()),
+        Some(Ok(_)) => Err(explain(plan, Errno::EACCES)),
+        Some(Err(_)) | None => Err(explain(plan, Errno::ENOENT)),
+    }
+}
+
 fn not_executable(program: OsString, why: NotExecutable) -> Error {
     Error::NotExecutable { program, why }
 }

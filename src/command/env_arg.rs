@@ -1,6 +1,7 @@
 //! An argument whose value is in an environment variable.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// Which variable an argument or an option's value is taken from, and what if it is not set.
 ///
@@ -28,6 +29,8 @@ pub struct EnvArg {
     pub(super) required: bool,
     pub(super) keep: bool,
     pub(super) allow_empty: bool,
+    pub(super) split: bool,
+    pub(super) format: Option<OsString>,
 }
 
 impl EnvArg {
@@ -39,6 +42,8 @@ impl EnvArg {
             required: false,
             keep: false,
             allow_empty: false,
+            split: false,
+            format: None,
         }
     }
 
@@ -69,6 +74,63 @@ impl EnvArg {
     pub fn allow_empty(mut self) -> Self {
         self.allow_empty = true;
         self
+    }
+
+    /// Splits the value (or the default) as a shell splits words, quotes and backslashes included,
+    /// and makes each word an argument; an option is given with each of them. By default a value
+    /// with blanks in it is one argument. Nothing is expanded, and no shell runs.
+    ///
+    /// A value that is not UTF-8, or in which a quote is not closed, is an error of
+    /// [`Command::plan`](crate::Command::plan).
+    ///
+    /// ```
+    /// use pydexec::{Command, EnvArg, Environment};
+    ///
+    /// let environment = Environment::from_iter([("EXTRA_ARGS", "--reload --name 'my app'")]);
+    /// let plan = Command::new("gunicorn")
+    ///     .arg_from_env(EnvArg::new("EXTRA_ARGS").split())
+    ///     .plan(&environment)?;
+    /// assert_eq!(plan.arguments(), ["--reload", "--name", "my app"]);
+    /// # Ok::<(), pydexec::Error>(())
+    /// ```
+    pub fn split(mut self) -> Self {
+        self.split = true;
+        self
+    }
+
+    /// What the argument looks like: each `{}` in it stands for the value, or the default. By
+    /// default it is the value alone.
+    ///
+    /// ```
+    /// use pydexec::{Command, EnvArg, Environment};
+    ///
+    /// let bind = EnvArg::new("PORT").default("8000").format("0.0.0.0:{}");
+    /// let plan = Command::new("gunicorn")
+    ///     .opt_from_env("--bind=", bind)
+    ///     .plan(&Environment::from_iter([("PORT", "80")]))?;
+    /// assert_eq!(plan.arguments(), ["--bind=0.0.0.0:80"]);
+    /// # Ok::<(), pydexec::Error>(())
+    /// ```
+    pub fn format(mut self, format: impl AsRef<OsStr>) -> Self {
+        self.format = Some(format.as_ref().to_owned());
+        self
+    }
+
+    /// `value` as the argument looks like.
+    pub(super) fn formatted(&self, value: OsString) -> OsString {
+        let Some(format) = &self.format else {
+            return value;
+        };
+        let mut result = Vec::new();
+        let mut rest = format.as_bytes();
+        while let Some(at) = rest.windows(2).position(|pair| pair == b"{}") {
+            let (before, after) = rest.split_at(at);
+            result.extend_from_slice(before);
+            result.extend_from_slice(value.as_bytes());
+            rest = after.get(2..).unwrap_or_default();
+        }
+        result.extend_from_slice(rest);
+        OsString::from_vec(result)
     }
 }
 

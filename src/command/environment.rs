@@ -66,6 +66,21 @@ impl Environment {
         self.entries.clear();
     }
 
+    /// Removes the entries that have no name.
+    pub(crate) fn remove_nameless(&mut self) {
+        self.entries.retain(|entry| entry.as_bytes().iter().skip(1).any(|byte| *byte == b'='));
+    }
+
+    /// Names and values, of all entries that have both.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.entries.iter().filter_map(|entry| {
+            let entry = entry.as_bytes();
+            let at = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+            let (name, value) = entry.split_at(at);
+            Some((OsStr::from_bytes(name), OsStr::from_bytes(value.get(1..)?)))
+        })
+    }
+
     /// All entries, each `NAME=value`.
     pub fn entries(&self) -> &[OsString] {
         &self.entries

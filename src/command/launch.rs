@@ -14,7 +14,7 @@ use crate::error::{Error, Switch};
 use crate::sys::ids;
 use crate::sys::process::{
     self, Failure, Group, Handlers, Ids, NulInside, OwnPid, Program, Setup, Started, Step,
-    StringArray,
+    StringArray, Wiring,
 };
 use crate::sys::signal::{self, Disposition, SignalSet};
 use crate::sys::tty::Terminal;
@@ -101,6 +101,7 @@ pub(crate) struct Prepared<'a> {
     own_pid: Option<&'a OwnPid>,
     workdir: Option<CString>,
     credentials: Option<&'a Credentials>,
+    wiring: Wiring,
 }
 
 impl<'a> Prepared<'a> {
@@ -131,6 +132,7 @@ impl<'a> Prepared<'a> {
                 .transpose()
                 .map_err(nul("the directory"))?,
             credentials: plan.credentials.as_ref(),
+            wiring: Wiring::default(),
         })
     }
 
@@ -152,6 +154,7 @@ impl<'a> Prepared<'a> {
             own_pid: None,
             workdir: None,
             credentials: None,
+            wiring: Wiring::default(),
         }
     }
 
@@ -163,6 +166,11 @@ impl<'a> Prepared<'a> {
     /// Writes the program's PID to this entry, which is in its environment.
     pub fn with_own_pid(self, own_pid: Option<&'a OwnPid>) -> Self {
         Self { own_pid, ..self }
+    }
+
+    /// Gives it descriptors of ours.
+    pub fn wired(self, wiring: Wiring) -> Self {
+        Self { wiring, ..self }
     }
 
     /// The program's name, for messages.
@@ -214,6 +222,7 @@ impl<'a> Prepared<'a> {
             workdir: self.workdir.as_deref(),
             group: placement.group,
             foreground: placement.foreground,
+            wiring: self.wiring,
             mask: inherited.mask,
             sigchld: inherited.sigchld,
             handlers: inherited.handlers,
@@ -266,7 +275,7 @@ pub(crate) fn explain(plan: &ExecPlan, failure: Failure) -> Error {
     };
     let id = |get: fn(&Credentials) -> u32| plan.credentials.as_ref().map_or(0, get);
     match failure.step {
-        Step::Clone | Step::Setpgid | Step::Setsid => {
+        Step::Clone | Step::Setpgid | Step::Setsid | Step::Descriptors => {
             Error::Start { program: plan.program.clone(), source: errno.into() }
         }
         Step::Setgroups => switch(Switch::Groups),

@@ -16,6 +16,7 @@ pub(crate) mod lookup;
 mod plan;
 
 pub use builder::Command;
+pub(crate) use builder::yes_or_no;
 pub use child::Child;
 pub use env_arg::EnvArg;
 pub use environment::Environment;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::diagnose;
 use super::environment::Environment;
 use crate::error::Error;
 use crate::user::Credentials;
@@ -48,6 +49,11 @@ impl ExecPlan {
     /// The working directory; `None` leaves that of the caller.
     pub fn workdir(&self) -> Option<&Path> {
         self.workdir.as_deref()
+    }
+
+    /// Tells a program that is not there, or cannot be executed, before anything is done.
+    pub(crate) fn looked_up(&self) -> Result<(), Error> {
+        diagnose::look_up(self)
     }
 
     /// Tells a working directory that is not there before anything is done. Whether the user may

@@ -225,6 +225,7 @@ impl Machine {
 mod tests {
     use super::super::policy::Rewrites;
     use super::*;
+    use crate::init::limits::Limits;
 
     const PID: i32 = 77;
 
@@ -234,6 +235,7 @@ mod tests {
         rewrites: Rewrites::NONE,
         stops: Stops::WhenTold,
         end: End::Term,
+        limits: Limits::NONE,
     };
 
     fn role(pid1: bool) -> Role {

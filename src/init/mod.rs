@@ -1,16 +1,21 @@
 //! PID 1: what an init does while a child of its own runs.
 //!
 //! [`machine`] decides: events in, actions out, without a system call, so that every rule can be
-//! tested as a value. [`supervisor`] acts: one signalfd, one `poll`, no timer, no thread.
+//! tested as a value. [`supervisor`] acts: one signalfd, one `poll`, no thread, and
+//! no timer but while a limit of [`limits`] runs.
 //! [`policy`] says in what one init differs from another, and [`voice`] what it tells of itself.
 
 #![forbid(unsafe_code)]
 
+mod capture;
+mod limits;
 mod machine;
 mod policy;
 mod supervisor;
 mod voice;
 
+pub(crate) use capture::Capture;
+pub(crate) use limits::Limits;
 pub(crate) use policy::{End, Policy, Rewrites, Stops, Target};
 pub(crate) use supervisor::{
     Adopt, Ended, Failed, Stage, Start, Supervisor, asked_before_exec, asks_to_end, exec,

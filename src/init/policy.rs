@@ -1,6 +1,7 @@
 //! In what one init differs from another, as values: the rules themselves are in
 //! [`machine`](super::machine), and there is but one loop.
 
+use super::limits::Limits;
 use crate::sys::process::Group;
 use crate::sys::signal::Signal;
 
@@ -13,6 +14,7 @@ pub(crate) struct Policy {
     pub rewrites: Rewrites,
     pub stops: Stops,
     pub end: End,
+    pub limits: Limits,
 }
 
 impl Policy {
@@ -24,7 +26,17 @@ impl Policy {
             rewrites: Rewrites::NONE,
             stops: Stops::WithTheChild,
             end: End::Leave,
+            limits: Limits::NONE,
         }
+    }
+
+    /// This one, with `signal` for the child in place of TERM and INT.
+    pub fn ending_by(mut self, signal: Option<Signal>) -> Self {
+        if signal.is_some() {
+            self.rewrites.set(Signal::TERM, signal);
+            self.rewrites.set(Signal::INT, signal);
+        }
+        self
     }
 }
 

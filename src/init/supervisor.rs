@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::capture::Capture;
+use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
 use super::voice::{Fact, Voice};
@@ -16,7 +18,7 @@ use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
 use crate::error::Error;
 use crate::log::Log;
-use crate::sys::process::{self, Change, Failure, Group, Handlers, Status};
+use crate::sys::process::{self, Change, Failure, Group, Handlers, Status, Wiring};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
 use crate::sys::tty::{self, Terminal};
 use crate::sys::{fd, ids};
@@ -87,6 +89,8 @@ pub(crate) struct Ended {
     pub status: Status,
     /// The last signal that asked this process to end, if there was one.
     pub asked_to_end: Option<Signal>,
+    /// Whether its time was up before it ended.
+    pub timed_out: bool,
 }
 
 /// What this process was started with, taken by the first lines of `main`.
@@ -205,11 +209,54 @@ impl<'v> Supervisor<'v> {
 
     /// Starts `plan` and stays until it has ended.
     pub fn run(&mut self, plan: &ExecPlan, target: Target, stage: Stage) -> Result<Ended, Error> {
+        self.run_by(plan, &Policy::ours(target), stage)
+    }
+
+    /// The same, by the rules of `policy`.
+    pub fn run_by(
+        &mut self,
+        plan: &ExecPlan,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Ended, Error> {
         let prepared = Prepared::of_plan(plan)?;
-        self.supervise(&prepared, &Policy::ours(target), stage).map_err(|failed| match failed {
-            Failed::Start(failure) => launch::explain(plan, failure),
-            Failed::System(error) => error,
-        })
+        self.supervise(&prepared, policy, stage).map_err(|failed| failed.of(plan))
+    }
+
+    /// Starts `plan` as a step of which something is expected, and stays until it has ended.
+    ///
+    /// Its group gets the signals. Once it is asked to end it has but a moment, because whoever
+    /// stops the container waits for it. Its output goes to `capture`, if there is one, and it
+    /// inherits the descriptor `keep`.
+    pub fn run_step(
+        &mut self,
+        plan: &ExecPlan,
+        capture: Option<&mut Capture>,
+        keep: Option<BorrowedFd<'_>>,
+    ) -> Result<Ended, Error> {
+        let wiring = Wiring {
+            output: capture.as_ref().map(|capture| capture.descriptor()),
+            keep: keep.map(|keep| keep.as_raw_fd()),
+        };
+        let prepared = Prepared::of_plan(plan)?.wired(wiring);
+        let watch = Watch { stage: Stage::Step, capture };
+        let limits = Limits { time: None, grace: Some(GRACE) };
+        let policy = Policy { limits, ..Policy::ours(Target::Group) };
+        self.look_after(&prepared, &policy, watch).map_err(|failed| failed.of(plan))
+    }
+
+    /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
+    /// what is returned is the signal that asks this process to end, if there is one.
+    pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
+        let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut ready, timeout);
+        for _ in 0..REAPED_AT_ONCE {
+            if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
+                break;
+            }
+        }
+        self.asked_to_end()
     }
 
     /// Starts `program` and stays until it has ended, by the rules of `policy`.
@@ -219,6 +266,16 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         stage: Stage,
     ) -> Result<Ended, Failed> {
+        self.look_after(program, policy, Watch::at(stage))
+    }
+
+    fn look_after(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Failed> {
+        let stage = watch.stage;
         let group = self.group(policy.group);
         let terminal = self
             .terminal
@@ -242,7 +299,7 @@ impl<'v> Supervisor<'v> {
             self.let_go();
         }
         let policy = Policy { group, ..*policy };
-        let ended = self.stay(child, program, &policy, stage).map_err(Failed::System)?;
+        let ended = self.stay(child, program, &policy, watch).map_err(Failed::System)?;
         let at_end = self.foreground(child);
         self.take_terminal_back(child);
         match ended.status.signal() {
@@ -305,7 +362,7 @@ impl<'v> Supervisor<'v> {
         let name = OsStr::new(name);
         self.voice.tell(Fact::Started { program: name, pid: child, session: None });
         let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
-        self.stay(child, name, &policy, Stage::Step)
+        self.stay(child, name, &policy, Watch::at(Stage::Step))
     }
 
     /// Watches a child until it has ended.
@@ -314,10 +371,10 @@ impl<'v> Supervisor<'v> {
         child: i32,
         program: &OsStr,
         policy: &Policy,
-        stage: Stage,
+        watch: Watch<'_>,
     ) -> Result<Ended, Error> {
         let began = self.voice.wants_times().then(Instant::now);
-        let ended = self.watch(Some(child), policy, stage)?;
+        let ended = self.watch(Some(child), policy, watch)?;
         let after = began.map(|began| began.elapsed()).unwrap_or_default();
         self.voice.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
@@ -326,7 +383,7 @@ impl<'v> Supervisor<'v> {
     /// Has no child of its own, and reaps orphans until it is told to end.
     pub fn pause(&mut self) -> Result<Ended, Error> {
         self.let_go();
-        self.watch(None, &Policy::ours(Target::Child), Stage::Command)
+        self.watch(None, &Policy::ours(Target::Child), Watch::at(Stage::Command))
     }
 
     /// What is not needed while the command runs must not be kept busy: the working directory
@@ -336,9 +393,14 @@ impl<'v> Supervisor<'v> {
         let _ = std::env::set_current_dir("/");
     }
 
-    fn watch(&mut self, child: Option<i32>, policy: &Policy, stage: Stage) -> Result<Ended, Error> {
+    fn watch(
+        &mut self,
+        child: Option<i32>,
+        policy: &Policy,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Error> {
         let mut later = VecDeque::new();
-        let ended = self.attend(child, policy, stage, &mut later);
+        let ended = self.attend(child, policy, watch, &mut later);
         self.held.append(&mut later);
         ended
     }
@@ -347,7 +409,7 @@ impl<'v> Supervisor<'v> {
         &mut self,
         child: Option<i32>,
         policy: &Policy,
-        stage: Stage,
+        mut watch: Watch<'_>,
         later: &mut VecDeque<Received>,
     ) -> Result<Ended, Error> {
         let role = Role {
@@ -358,7 +420,8 @@ impl<'v> Supervisor<'v> {
             swallow: self.swallow,
         };
         let mut machine = Machine::new(role, *policy);
-        let mut asked_to_end = None;
+        let mut clock = Clock::new(policy.limits, Instant::now());
+        let (mut asked_to_end, mut timed_out) = (None, false);
         loop {
             let mut quiet = false;
             for _ in 0..READ_AT_ONCE {
@@ -366,7 +429,7 @@ impl<'v> Supervisor<'v> {
                     quiet = true;
                     break;
                 };
-                if stage == Stage::Step && is_for_the_command(received.signal) {
+                if watch.stage == Stage::Step && is_for_the_command(received.signal) {
                     if later.len() < KEPT {
                         later.push_back(received);
                     }
@@ -378,9 +441,12 @@ impl<'v> Supervisor<'v> {
                 if received.signal != Signal::CHLD {
                     self.voice.tell(Fact::Received(received.signal));
                 }
+                if policy.limits != Limits::NONE {
+                    clock.hear(received.signal, Instant::now());
+                }
                 let actions = machine.on(Event::Signal(received));
                 if let Some(status) = self.act(actions, received.signal, child, policy) {
-                    return Ok(Ended { status, asked_to_end });
+                    return Ok(Ended { status, asked_to_end, timed_out });
                 }
             }
             let mut ended = None;
@@ -404,7 +470,7 @@ impl<'v> Supervisor<'v> {
                 }
                 let actions = machine.on(Event::Child(change, self.foreground(pid)));
                 if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
-                    ended = Some(Ended { status, asked_to_end });
+                    ended = Some(Ended { status, asked_to_end, timed_out });
                     if policy.end != End::Reap {
                         break;
                     }
@@ -414,11 +480,40 @@ impl<'v> Supervisor<'v> {
                 return Ok(ended);
             }
             if quiet && !more {
-                let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+                let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+                let timeout = until(clock.next());
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = poll(&mut ready, PollTimeout::NONE);
+                let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
+                    Some(output) => {
+                        poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
+                    }
+                    None => poll(&mut [signals], timeout),
+                };
+                if let Some(capture) = &mut watch.capture {
+                    capture.read();
+                }
+            }
+            let due = clock.next().and_then(|_| clock.due(Instant::now()));
+            if let (Some(due), Some(child)) = (due, child) {
+                timed_out |= due == Due::Tell;
+                self.enforce(due, child, policy);
             }
         }
+    }
+
+    /// To the whole group: what the child has started must not outlive it.
+    fn enforce(&self, due: Due, child: i32, policy: &Policy) {
+        let signal = match due {
+            Due::Tell => policy.rewrites.of(Signal::TERM).unwrap_or(Signal::TERM),
+            Due::Kill => Signal::KILL,
+        };
+        self.voice.tell(Fact::Forwarding { signal, pid: child });
+        let group = signal::send(signal::Target::Group(child), signal);
+        if group.is_err() || ids::process_group_of(child) != Some(child) {
+            let _ = signal::send(signal::Target::Process(child), signal);
+        }
+        // A stopped one would keep what is not SIGKILL until it is continued.
+        let _ = signal::send(signal::Target::Group(child), Signal::CONT);
     }
 
     fn next_signal(&mut self) -> Result<Option<Received>, Error> {
@@ -534,6 +629,31 @@ impl<'v> Supervisor<'v> {
     }
 }
 
+/// How a child is watched, apart from its policy.
+struct Watch<'a> {
+    stage: Stage,
+    /// Reads its output.
+    capture: Option<&'a mut Capture>,
+}
+
+impl Watch<'_> {
+    fn at(stage: Stage) -> Self {
+        Self { stage, capture: None }
+    }
+}
+
+/// How long an installation may take to end: its container is to be gone within a second.
+const GRACE: Duration = Duration::from_millis(600);
+
+impl Failed {
+    fn of(self, plan: &ExecPlan) -> Error {
+        match self {
+            Self::Start(failure) => launch::explain(plan, failure),
+            Self::System(error) => error,
+        }
+    }
+}
+
 impl Drop for Supervisor<'_> {
     /// A process that is not ours alone goes on as it was.
     fn drop(&mut self) {
@@ -602,6 +722,17 @@ fn is_for_the_command(signal: Signal) -> bool {
 
 pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
+}
+
+/// The time until then, rounded up: a millisecond too early would be a turn of the loop for nothing.
+fn until(next: Option<Instant>) -> PollTimeout {
+    let Some(next) = next else {
+        return PollTimeout::NONE;
+    };
+    let left = next.saturating_duration_since(Instant::now());
+    let left = i32::try_from(left.as_micros().div_ceil(1000)).ok();
+    // Longer than poll can wait: then it wakes up once in between.
+    left.and_then(|left| left.try_into().ok()).unwrap_or(PollTimeout::MAX)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

@@ -30,6 +30,24 @@ pub fn own_mode() -> Option<u32> {
     fs::metadata("/proc/self/exe").ok().map(|metadata| metadata.mode() & 0o7777)
 }
 
+/// flock(2), exclusive, without waiting: whether it is ours now.
+///
+/// It belongs to the open file: a child that was given the descriptor keeps it when we are killed.
+pub fn try_lock(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    // SAFETY: two integers.
+    match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }.into()) {
+        Ok(_) => Ok(true),
+        Err(Errno::EWOULDBLOCK | Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives the lock back, whoever else has the descriptor.
+pub fn unlock(file: BorrowedFd<'_>) {
+    // SAFETY: two integers.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
+}
+
 /// Closes every descriptor above 2 but `keep`.
 pub fn close_inherited(keep: BorrowedFd<'_>) {
     let keep = keep.as_raw_fd().max(2) as c_uint;

@@ -73,6 +73,73 @@ pub fn is_privileged_by_exec() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// This process working on files as somebody else, until it is dropped.
+///
+/// By setfsuid(2): permissions, ownership of new files and links planted by that user then mean
+/// what they mean for that user, while signals and children stay ours. For a process with one
+/// thread.
+#[derive(Debug)]
+pub struct FilesAs {
+    before: Option<(uid_t, gid_t, Vec<gid_t>)>,
+}
+
+impl FilesAs {
+    /// Nobody else: for where no user is asked for.
+    pub fn ourselves() -> Self {
+        Self { before: None }
+    }
+
+    /// Works on files as this user, if this process is not that one already.
+    pub fn user(uid: uid_t, gid: gid_t, groups: &[gid_t]) -> Result<Self, Errno> {
+        let ([_, our_uid, _], [_, our_gid, _]) = (user_ids(), group_ids());
+        if (our_uid, our_gid) == (uid, gid) {
+            return Ok(Self::ourselves());
+        }
+        let ours = supplementary_groups()?;
+        let sorted = |groups: &[gid_t]| {
+            let mut groups = groups.to_vec();
+            groups.sort_unstable();
+            groups
+        };
+        // Where the kernel denies it (setgroups of user_namespaces(7)), and nothing would change.
+        if sorted(&ours) != sorted(groups) {
+            set_groups(groups)?;
+        }
+        let guard = Self { before: Some((our_uid, our_gid, ours)) };
+        if !set_file_ids(uid, gid) {
+            // Dropping it restores what was.
+            return Err(Errno::EPERM);
+        }
+        Ok(guard)
+    }
+}
+
+impl Drop for FilesAs {
+    fn drop(&mut self) {
+        if let Some((uid, gid, groups)) = self.before.take() {
+            // What was ours may always be taken back: the effective ids have not changed.
+            set_file_ids(uid, gid);
+            if supplementary_groups().is_ok_and(|now| now != groups) {
+                let _ = set_groups(&groups);
+            }
+        }
+    }
+}
+
+fn set_groups(groups: &[gid_t]) -> Result<(), Errno> {
+    // SAFETY: the pointer is to as many gids as we say.
+    check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
+}
+
+/// The group first, while we may; whether both are as asked now.
+fn set_file_ids(uid: uid_t, gid: gid_t) -> bool {
+    let (uid, gid) = (nix::unistd::Uid::from_raw(uid), nix::unistd::Gid::from_raw(gid));
+    nix::unistd::setfsgid(gid);
+    nix::unistd::setfsuid(uid);
+    // The result is the id before the call, so a second one tells whether the first took effect.
+    nix::unistd::setfsgid(gid) == gid && nix::unistd::setfsuid(uid) == uid
+}
+
 /// getpid(2).
 pub fn pid() -> pid_t {
     // SAFETY: takes nothing, cannot fail.

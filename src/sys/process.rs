@@ -169,6 +169,15 @@ pub enum Handlers {
     Perhaps,
 }
 
+/// What becomes of descriptors: by default, nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wiring {
+    /// What its stdout and stderr become.
+    pub output: Option<c_int>,
+    /// One that it inherits under its own number.
+    pub keep: Option<c_int>,
+}
+
 /// All that lies between this process and the program.
 pub struct Setup<'a> {
     pub program: Program<'a>,
@@ -181,6 +190,7 @@ pub struct Setup<'a> {
     pub group: Group,
     /// The terminal whose foreground the new group becomes.
     pub foreground: Option<Terminal>,
+    pub wiring: Wiring,
     /// The signal mask that it starts with.
     pub mask: SignalSet,
     /// What it does on SIGCHLD: ignored, if that is how this process was started.
@@ -196,6 +206,7 @@ pub enum Step {
     Clone = 1,
     Setpgid,
     Setsid,
+    Descriptors,
     Setgroups,
     Setgid,
     Setuid,
@@ -307,7 +318,8 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Started, Failure> {
             return Ok(Started { pid, terminal });
         }
         (step, _) => {
-            [Step::Setpgid, Step::Setsid, Step::Setgroups, Step::Setgid, Step::Setuid, Step::Chdir]
+            use Step::{Chdir, Descriptors, Setgid, Setgroups, Setpgid, Setsid, Setuid};
+            [Setpgid, Setsid, Descriptors, Setgroups, Setgid, Setuid, Chdir]
                 .into_iter()
                 .find(|known| *known as u8 == step)
                 .unwrap_or(Step::Exec)
@@ -385,10 +397,36 @@ fn prepare(setup: &Setup<'_>, terminal: &AtomicI32) -> Result<(), Failure> {
     if let Some(ids) = &setup.ids {
         become_user(ids)?;
     }
+    connect(setup.wiring)?;
     if let Some(workdir) = setup.workdir {
         // SAFETY: a C string that lives through the call.
         check(unsafe { libc::syscall(libc::SYS_chdir, workdir.as_ptr()) })
             .map_err(failed(Step::Chdir))?;
+    }
+    Ok(())
+}
+
+fn connect(wiring: Wiring) -> Result<(), Failure> {
+    if let Some(output) = wiring.output {
+        for standard in [1, 2] {
+            // SAFETY: three integers. The descriptor is above 2: 0 to 2 are taken (see `fd`).
+            check(unsafe {
+                libc::syscall(libc::SYS_dup3, c_long::from(output), standard as c_long, 0 as c_long)
+            })
+            .map_err(failed(Step::Descriptors))?;
+        }
+    }
+    if let Some(keep) = wiring.keep {
+        // SAFETY: three integers. The child has its own table: only its copy loses the flag.
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_fcntl,
+                c_long::from(keep),
+                c_long::from(libc::F_SETFD),
+                0 as c_long,
+            )
+        })
+        .map_err(failed(Step::Descriptors))?;
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ impl Signal {
     pub const HUP: Self = Self(1);
     pub const INT: Self = Self(2);
     pub const QUIT: Self = Self(3);
+    pub const KILL: Self = Self(9);
     pub const PIPE: Self = Self(13);
     pub const TERM: Self = Self(15);
     pub const CHLD: Self = Self(17);
@@ -45,6 +46,21 @@ impl Signal {
     /// The signal with this number, if there is one.
     pub fn new(number: c_int) -> Option<Self> {
         u8::try_from(number).ok().filter(|number| (1..=64).contains(number)).map(Self)
+    }
+
+    /// The signal with this name, with or without `SIG`, or this number: `TERM`, `SIGTERM`, `15`,
+    /// `RTMIN+3`.
+    pub fn named(name: &str) -> Option<Self> {
+        if let Ok(number) = name.parse::<u8>() {
+            return Self::new(c_int::from(number)).filter(|_| !name.starts_with('+'));
+        }
+        let name = name.to_ascii_uppercase();
+        let name = name.strip_prefix("SIG").unwrap_or(&name);
+        (1..=64).filter_map(Self::new).find(|signal| {
+            let known = signal.to_string();
+            known.strip_prefix("SIG") == Some(name)
+                || known.strip_prefix("SIG") == Some(&format!("{name}+0"))
+        })
     }
 
     /// Its number.
@@ -430,6 +446,24 @@ mod tests {
         assert_eq!(Signal::new(65), None);
         assert_eq!(Signal::new(-1), None);
         assert_eq!(Signal::new(64).map(Signal::number), Some(64));
+    }
+
+    #[test]
+    fn a_name_is_read_with_and_without_sig_and_as_a_number() {
+        for (name, number) in [
+            ("TERM", 15),
+            ("SIGTERM", 15),
+            ("term", 15),
+            ("15", 15),
+            ("RTMIN+3", 37),
+            ("SIGRTMIN", 34),
+            ("64", 64),
+        ] {
+            assert_eq!(Signal::named(name).map(Signal::number), Some(number), "{name}");
+        }
+        for name in ["", "SIG", "0", "65", "+9", "-9", "TERMINATE", "RTMIN+31", "SIGSIGTERM"] {
+            assert_eq!(Signal::named(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod applications;
 mod installing;
 mod locked_down;
 mod refusals;
+mod requirements;
 mod scratch;
 mod signals;
 mod terminal;

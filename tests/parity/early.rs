@@ -15,12 +15,12 @@ use crate::support::{kernel, probe};
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, options, tries) in [
-        ("tini", &["-s", "--"][..], 500),
-        ("tini", &["-s", "-g", "--"], 2000),
-        ("dumb-init", &["--"], 2000),
-        ("dumb-init", &["-c", "--"], 500),
-        ("catatonit", &["--"], 500),
-        ("catatonit", &["-g", "--"], 2000),
+        ("tini", &["-s", "--"][..], 300),
+        ("tini", &["-s", "-g", "--"], 1000),
+        ("dumb-init", &["--"], 1000),
+        ("dumb-init", &["-c", "--"], 300),
+        ("catatonit", &["--"], 300),
+        ("catatonit", &["-g", "--"], 1000),
     ] {
         let title = format!("{} a signal in the first microsecond", options.join(" "));
         let promise = format!("{tries} of {tries} arrived");

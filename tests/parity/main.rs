@@ -44,7 +44,7 @@ const NAMES: [&str; 8] =
     ["tini", "tini-static", "docker-init", "dumb-init", "catatonit", "gosu", "su-exec", "pysu"];
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let filters = filters(std::env::args().skip(1));
     let mut cases: Vec<Case> = [
         messages::cases(),
         codes::cases(),
@@ -104,6 +104,22 @@ fn main() -> ExitCode {
         println!("\nFAULT {fault}");
     }
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The words that are no options: parts of names. Options are those of the usual harness, and mean
+/// nothing here, but some have a value.
+fn filters(mut arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut filters = Vec::new();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--test-threads" | "--skip" | "--color" | "--format" | "--logfile" => {
+                arguments.next();
+            }
+            option if option.starts_with('-') => {}
+            _ => filters.push(argument),
+        }
+    }
+    filters
 }
 
 /// Why nothing can be compared here.

@@ -592,6 +592,12 @@ pub fn kill(pid: pid_t, signal: c_int) -> bool {
     unsafe { libc::kill(pid, signal) == 0 }
 }
 
+/// flock(2): whether this open file has the lock now.
+pub fn lock(file: &File) -> bool {
+    // SAFETY: two integers.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
 /// sigqueue(3).
 pub fn queue(pid: pid_t, signal: c_int, value: usize) -> bool {
     let value = libc::sigval { sival_ptr: value as *mut c_void };

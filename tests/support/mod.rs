@@ -635,6 +635,18 @@ impl Running {
         *self.exit.insert(exit)
     }
 
+    /// Gives it so much time to end by itself; whether it has.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        kernel::readable(self.end.as_raw_fd(), time.as_millis() as i32)
+    }
+
+    /// Kills it, and as PID 1 with it all that it has started; returns when they are gone.
+    #[track_caller]
+    pub fn kill(mut self) {
+        kernel::kill(self.process.0, libc::SIGKILL);
+        self.end();
+    }
+
     /// Fails the test, with what is known.
     #[track_caller]
     pub fn fail(&self, why: &str) -> ! {
