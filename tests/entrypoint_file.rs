@@ -594,11 +594,12 @@ fn templates_are_written_with_mode_and_owner_before_the_steps() {
          [[template]]\nsrc = 'HERE/in.j2'\ndest = 'HERE/other'\nuser = '0:0'\n\
          [[run]]\ncmd = 'cat HERE/new/out'\n[exec]\ncmd = ['stat', '-c', '%a %u %g', 'HERE/new/out', 'HERE/other']",
     );
-    place.scratch.file("in.j2", "name={{ env.NAME }}\n");
+    // HOME is that of the user, as for the command.
+    place.scratch.file("in.j2", "name={{ env.NAME }}{{ env.HOME }}\n");
     if !able(Need::Root) {
         return;
     }
-    prints(&place.run(&[]).output(), "name=x y\n640 1234 1235\n644 0 0\n");
+    prints(&place.run(&[]).output(), "name=x y/\n640 1234 1235\n644 0 0\n");
     let shown = place.check(&[]).output();
     assert!(shown.stdout.contains("/new/out, mode 0640, owner 1234:1235"), "{shown:?}");
     // What is not defined is told before anything is done.
@@ -631,4 +632,33 @@ fn the_file_in_the_readme_is_one() {
     let output = check(&["worker"]);
     assert!(output.stdout.contains("celery -A app worker"), "{output:?}");
     assert!(!output.stdout.contains("migrate"), "{output:?}");
+}
+
+#[test]
+fn a_stop_timeout_costs_no_timer_while_nobody_stops() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let place = Place::new("stop = { timeout = '100s' }\n[exec]\ncmd = ['PROBE', 'signals', '15']");
+    let mut run = place.scene(&[]).start();
+    run.says("ready");
+    run.signal(libc::SIGHUP);
+    run.says("signal 1");
+    eventually("it waits in poll", || {
+        let poll = libc::SYS_ppoll as u64;
+        #[cfg(target_arch = "x86_64")]
+        let poll = [poll, libc::SYS_poll as u64];
+        #[cfg(not(target_arch = "x86_64"))]
+        let poll = [poll];
+        run.process.state() == 'S' && poll.contains(&run.process.waits_in().0)
+    });
+    // Without a timeout: -1, or no timespec for ppoll.
+    let (number, arguments) = run.process.waits_in();
+    match number == libc::SYS_ppoll as u64 {
+        true => assert_eq!(arguments[2], 0),
+        false => assert_eq!(arguments[2] as i32, -1),
+    }
+    run.signal(libc::SIGTERM);
+    run.says("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
 }

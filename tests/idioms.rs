@@ -55,7 +55,7 @@ impl Idiom {
         }
         scene
             .env("PATH", "/mnt/bin:/usr/local/bin:/usr/bin:/bin")
-            .env("HOME", "/root")
+            .env("HOME", "/nowhere")
             .as_pid1()
             .with_mount(self.scratch.path(), "/mnt")
     }

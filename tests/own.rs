@@ -281,7 +281,7 @@ fn where_it_is_not_root_it_is_passed_over_with_one_line() {
     let scratch = open_scratch();
     let file = scratch.file("data/file", "");
     let program = scratch.join("pydexec");
-    fs::copy(binary(), &program).unwrap();
+    steps::copy_of_binary(&program);
     let mut command = Command::new(&program);
     command
         .args(["--user", "1234:5678", "--own"])

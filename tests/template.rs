@@ -286,7 +286,7 @@ fn a_directory_of_others_is_told_with_what_to_do() {
     let src = scratch.file("a.j2", "new");
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = scratch.join("pydexec");
-    fs::copy(binary(), &program).unwrap();
+    steps::copy_of_binary(&program);
     let pair = format!("{}:{}", src.display(), scratch.join("a").display());
     let ended =
         run(Command::new(program).args(["--template", &pair, "--", "true"]).uid(65534).gid(65534));

@@ -318,6 +318,9 @@ twin counts as unset, and the command does not get to see it. In a twin, several
 separated: FILEs and PATHs by :, --env-remove, --secret and --extras by a comma, --wait by blanks,
 all others by a new line; a flag is 1 or 0.
 
+The same from a file: pydexec run FILE; what it would do: pydexec check FILE. Tools of their own:
+pydexec wait, health, su, links. Each has a --help.
+
 Exit codes: the command's own, or 128+N if signal N killed it; that of a --run or of an installer
 that failed; 127 not found, 126 not executable, 124 a wait that timed out, 2 a wrong option,
 variable, file or user, 1 anything else.";

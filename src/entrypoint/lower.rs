@@ -246,6 +246,24 @@ impl Lowering<'_> {
         command
     }
 
+    /// The environment of the command, as far as the top of the file decides it: what templates see.
+    fn environment(&self) -> Environment {
+        let plan = self.start(OsStr::new(""), None, None).plan(&self.prepared.all);
+        // A user that is nobody is told where it stands.
+        let mut environment =
+            plan.map_or_else(|_| self.prepared.all.clone(), |plan| plan.environment);
+        self.pass_on(&mut environment);
+        environment
+    }
+
+    /// Takes out what is not passed on, and activates the venv.
+    fn pass_on(&self, environment: &mut Environment) {
+        self.prepared.drop_from(environment);
+        if let Some(venv) = &self.base.venv {
+            venv.activate(environment);
+        }
+    }
+
     /// The plan, with what is not passed on taken out and the venv activated.
     fn plan(&mut self, command: &Command, at: &At) -> Option<ExecPlan> {
         let mut plan = match command.plan(&self.prepared.all) {
@@ -256,10 +274,7 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        self.prepared.drop_from(&mut plan.environment);
-        if let Some(venv) = &self.base.venv {
-            venv.activate(&mut plan.environment);
-        }
+        self.pass_on(&mut plan.environment);
         self.told(at, plan.check_workdir())?;
         Some(plan)
     }
@@ -379,9 +394,7 @@ impl Lowering<'_> {
             owner: owner?,
             parents: table.parents.unwrap_or(false),
         };
-        let mut environment = self.prepared.all.clone();
-        self.prepared.drop_from(&mut environment);
-        self.told(&table.src.0.at, template.render(&environment))
+        self.told(&table.src.0.at, template.render(&self.environment()))
     }
 
     fn own(&mut self, table: &OwnTable) -> Option<Own> {

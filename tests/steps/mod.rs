@@ -21,6 +21,12 @@ pub fn binary() -> PathBuf {
     std::env::var_os("PYDEXEC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_pydexec").into()).into()
 }
 
+/// Where any user can execute it. By another process: a child that another test starts just then would
+/// hold the file open for writing, and nobody could execute it (ETXTBSY).
+pub fn copy_of_binary(to: &Path) {
+    assert!(Command::new("cp").arg(binary()).arg(to).status().unwrap().success());
+}
+
 pub fn pydexec<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(binary());
     command.args(words).stdin(Stdio::null());
