@@ -129,16 +129,25 @@ fn the_usual_requirements_are_installed_when_they_are_there() {
     }
     let root = bare();
     root.probe("uv");
+    // The files of a Python, which is looked at and not run.
+    root.directory("usr/bin");
+    root.directory("usr/lib/python3.12/site-packages");
+    root.file("usr/lib/python3.12/os.py", "");
+    root.probe("usr/bin/python3.12");
+    std::os::unix::fs::symlink("python3.12", root.at("usr/bin/python")).unwrap();
     let run = |options: &[&str]| {
-        let scene = pydexec(&root, options, &["exit", "3"]).env("PATH", "/");
+        let options = [&["-v"], options].concat();
+        let scene = pydexec(&root, &options, &["exit", "3"]).env("PATH", "/:/usr/bin");
         let output = scene.output();
         assert_eq!(output.exit, Exit::Code(3), "{output:?}");
         output.stdout
     };
     assert_eq!(run(&[]), "");
     let file = root.file("requirements.txt", "flask\n");
-    let installed = "pip install --system --requirement /requirements.txt\n";
+    let installed = "pip install --python /usr/bin/python --requirement /requirements.txt\n";
     assert_eq!(run(&[]), installed);
+    assert_eq!(run(&["--exec"]), "", "nothing has changed");
+    root.file("requirements.txt", "flask\ngunicorn\n");
     assert_eq!(run(&["--exec"]), installed);
     assert_eq!(run(&["--no-requirements"]), "");
     // What Docker makes of a file that is not on the host.
