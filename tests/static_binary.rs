@@ -4,9 +4,8 @@ mod support;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
 
-use support::{Exit, Need, Scene, Scratch, able, binary, probe, program};
+use support::{Exit, Need, Scene, Scratch, able, binary, probe, program, system};
 
 /// The 64-bit little endian number of `length` bytes at `at`.
 fn number(file: &[u8], at: usize, length: usize) -> usize {
@@ -130,31 +129,31 @@ fn the_usual_requirements_are_installed_when_they_are_there() {
     }
     let root = bare();
     root.probe("uv");
-    // A Python as far as its files tell.
+    // The files of a Python, which is looked at and not run.
     root.directory("usr/bin");
     root.directory("usr/lib/python3.12/site-packages");
     root.file("usr/lib/python3.12/os.py", "");
     root.probe("usr/bin/python3.12");
-    symlink("python3.12", root.at("usr/bin/python")).unwrap();
-    // With -v, the words of an installer that succeeds are shown.
+    std::os::unix::fs::symlink("python3.12", root.at("usr/bin/python")).unwrap();
     let run = |options: &[&str]| {
-        let options: Vec<&str> = ["-v"].iter().chain(options).copied().collect();
-        let output = pydexec(&root, &options, &["exit", "3"]).env("PATH", "/:/usr/bin").output();
+        let options = [&["-v"], options].concat();
+        let scene = pydexec(&root, &options, &["exit", "3"]).env("PATH", "/:/usr/bin");
+        let output = scene.output();
         assert_eq!(output.exit, Exit::Code(3), "{output:?}");
         output.stdout
     };
     assert_eq!(run(&[]), "");
     let file = root.file("requirements.txt", "flask\n");
     let installed = "pip install --python /usr/bin/python --requirement /requirements.txt\n";
-    assert_eq!(run(&["--no-requirements"]), "");
     assert_eq!(run(&[]), installed);
-    assert_eq!(run(&[]), "", "the same is not installed twice");
-    root.file("requirements.txt", "flask\nredis\n");
+    assert_eq!(run(&["--exec"]), "", "nothing has changed");
+    root.file("requirements.txt", "flask\ngunicorn\n");
     assert_eq!(run(&["--exec"]), installed);
+    assert_eq!(run(&["--no-requirements"]), "");
     // What Docker makes of a file that is not on the host.
     fs::remove_file(&file).unwrap();
     root.directory("requirements.txt");
-    let output = pydexec(&root, &[], &["exit", "3"]).env("PATH", "/:/usr/bin").output();
+    let output = pydexec(&root, &[], &["exit", "3"]).env("PATH", "/").output();
     assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(2), ""));
     let mut lines = output.stderr.lines();
     assert_eq!(
@@ -162,4 +161,5 @@ fn the_usual_requirements_are_installed_when_they_are_there() {
         Some("pydexec: requirements file \"/requirements.txt\" is a directory")
     );
     assert!(lines.next().unwrap().contains("does not exist on the host"));
+    system::mode(root.path(), 0o755);
 }

@@ -336,7 +336,8 @@ impl Options {
         let mut options = if args.peek() == Some(&OsStr::new("--")) {
             Self { command: args.skip(1).map(OsStr::to_owned).collect(), ..Self::default() }
         } else {
-            match ask(parser(), "pydexec", args)? {
+            let words: Vec<&'static OsStr> = args.collect();
+            match ask_for(&words)? {
                 Asked::Matches(matches) => Self::of_matches(matches)?,
                 Asked::Text(text) => return Ok(Parsed::Text(text)),
             }
@@ -355,12 +356,15 @@ impl Options {
         for spec in &SPECS {
             match spec.kind {
                 Kind::Flag => {
-                    if matches.get_flag(spec.long) {
+                    if matches.try_get_one(spec.long).is_ok_and(|set| set == Some(&true)) {
                         options.set_flag(spec.long, true);
                     }
                 }
                 Kind::One | Kind::Many(_) | Kind::Words => {
-                    for value in matches.remove_many::<OsString>(spec.long).into_iter().flatten() {
+                    for value in
+                        matches.try_remove_many(spec.long).ok().flatten().into_iter().flatten()
+                    {
+                        let value: OsString = value;
                         if value.is_empty() {
                             return Err(Failure::usage(
                                 format!("option --{} has an empty value", spec.long),
@@ -538,7 +542,27 @@ pub(super) enum Asked {
     Text(String),
 }
 
-fn parser() -> clap::Command {
+/// Reads `words` by a parser of no more options than they may name: each costs a start its share,
+/// used or not. What that one does not understand, one of all options reads, or explains.
+fn ask_for(words: &[&'static OsStr]) -> Result<Asked, Failure> {
+    let named = |spec: &&Spec| {
+        words.iter().take_while(|word| **word != "--").any(|word| {
+            let word = word.as_bytes();
+            let long = word.strip_prefix(b"--").map(|word| word.split(|byte| *byte == b'=').next());
+            let short = spec.short.and_then(|letter| u8::try_from(letter).ok());
+            long == Some(Some(spec.long.as_bytes()))
+                || (long.is_none() && short.is_some_and(|letter| word.contains(&letter)))
+        })
+    };
+    let parser_of_some = parser(SPECS.iter().filter(named));
+    let all = [OsStr::new("pydexec")].into_iter().chain(words.iter().copied());
+    match parser_of_some.try_get_matches_from(all) {
+        Ok(matches) => Ok(Asked::Matches(matches)),
+        Err(_) => ask(parser(SPECS.iter()), "pydexec", words.iter().copied()),
+    }
+}
+
+fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
     let mut command = clap::Command::new("pydexec")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The entrypoint of a Python container: PID 1, user, requirements, signals, zombies")
@@ -552,7 +576,7 @@ fn parser() -> clap::Command {
                 .hide(true)
                 .value_parser(ValueParser::os_string()),
         );
-    for spec in &SPECS {
+    for spec in specs {
         let mut arg = Arg::new(spec.long).long(spec.long).help(spec.help);
         if let Some(short) = spec.short {
             arg = arg.short(short);
@@ -661,7 +685,7 @@ mod tests {
 
     #[test]
     fn the_parser_is_well_formed() {
-        parser().debug_assert();
+        parser(SPECS.iter()).debug_assert();
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::lock::{Lock, Waited};
 use super::place::{self, Exposure, Place, Shelf};
 use super::stamp::{self, Origin};
 use super::{Look, Outcome, Requirements, repair};
+use crate::boot::duration;
 use crate::boot::error::BootError;
 use crate::boot::killed_by;
 use crate::command::ExecPlan;
@@ -171,7 +172,7 @@ impl Job<'_> {
                 1 => "installed 1 package".to_owned(),
                 number => format!("installed {number} packages"),
             };
-            log::say(&format!("{packages} in {:.1} s", began.elapsed().as_secs_f64()));
+            log::say(&format!("{packages} in {}", duration::shown(began.elapsed())));
         }
         Ok(outcome)
     }

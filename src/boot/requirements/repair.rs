@@ -29,9 +29,9 @@ pub(super) fn mark(control: &Path, site: &Path) -> io::Result<()> {
         return Ok(());
     }
     let mut text = Vec::new();
-    // A distribution's own packages have no list of their files; pip and uv write one for theirs.
+    // A distribution's own packages have no such list; pip and uv write one for theirs.
     for record in records(site) {
-        if !site.join(&record).join("RECORD").exists() {
+        if finished_list(&site.join(&record)).is_none() {
             text.extend(record.as_bytes());
             text.push(b'\n');
         }
@@ -52,9 +52,9 @@ pub(super) fn repair(control: &Path, site: &Path) -> io::Result<usize> {
     let mut broken = 0;
     for record in records(site) {
         let directory = site.join(&record);
-        let whole = match fs::read_to_string(directory.join("RECORD")) {
-            Ok(list) => is_whole(site, &list),
-            Err(_) => without.contains(record.as_bytes()),
+        let whole = match finished_list(&directory) {
+            Some(list) => is_whole(site, &list),
+            None => without.contains(record.as_bytes()),
         };
         if !whole && directory.is_dir() {
             fs::remove_dir_all(&directory)?;
@@ -72,6 +72,13 @@ pub(super) fn repair(control: &Path, site: &Path) -> io::Result<usize> {
         }
     }
     Ok(broken)
+}
+
+/// The list of a package's files, as its installer leaves it when it is done. One that comes out of
+/// a wheel does not know yet what else there will be: the programs, and who has installed it.
+fn finished_list(directory: &Path) -> Option<String> {
+    let list = fs::read_to_string(directory.join("RECORD")).ok()?;
+    list.contains(".dist-info/INSTALLER,").then_some(list)
 }
 
 /// Whether every file is there, of the size that is written behind it. What has no hash (compiled
@@ -111,6 +118,7 @@ mod tests {
         fs::write(site.join(format!("{name}.py")), "12345").unwrap();
         fs::write(directory.join("METADATA"), "Version: 1\n").unwrap();
         if let Some(record) = record {
+            let record = format!("{record}{name}-1.dist-info/INSTALLER,,\n");
             fs::write(directory.join("RECORD"), record).unwrap();
         }
     }
@@ -127,12 +135,15 @@ mod tests {
         package(&site, "new", Some("new.py,sha256=x,5\n\"new.py\",sha256=x,\ngone.pyc,,\n"));
         package(&site, "short", Some("short.py,sha256=x,7\n"));
         package(&site, "unlisted", None);
+        package(&site, "unpacked", None);
+        let list = site.join("unpacked-1.dist-info/RECORD");
+        fs::write(list, "unpacked.py,sha256=x,5\n").unwrap();
         fs::remove_file(site.join("beheaded-1.dist-info/RECORD")).unwrap();
         fs::create_dir(site.join("~ld")).unwrap();
         // Once more, and it still tells of the time before the first.
         mark(&control, &site).unwrap();
         assert!(is_marked(&control));
-        assert_eq!(repair(&control, &site).unwrap(), 4);
+        assert_eq!(repair(&control, &site).unwrap(), 5);
         let left: Vec<_> =
             records(&site).into_iter().map(|name| name.into_string().unwrap()).collect();
         assert_eq!(left, ["distributions-1.dist-info", "new-1.dist-info", "old-1.dist-info"]);
