@@ -662,3 +662,32 @@ fn a_stop_timeout_costs_no_timer_while_nobody_stops() {
     run.says("signal 15");
     assert_eq!(run.end(), Exit::Code(0));
 }
+
+#[test]
+fn requirements_have_in_the_file_what_they_have_as_options() {
+    let place = Place::new(
+        "[env]\nset = { PATH = 'HERE/bin:${PATH}' }\n\
+         [requirements]\nfile = 'HERE/requirements.txt'\nwheelhouse = 'HERE/wheels'\n\
+         site = 'HERE/site'\ninstaller = 'uv'\nkeep-cache = true\ntimeout = '9s'\n\
+         [exec]\ncmd = 'true'\n",
+    );
+    place.scratch.directory("bin");
+    place.scratch.directory("site");
+    place.scratch.directory("wheels");
+    place.scratch.file("requirements.txt", "a-package-that-nobody-has\n");
+    // An installer that prints its arguments and succeeds.
+    std::os::unix::fs::symlink(probe(), place.scratch.at("bin/uv")).unwrap();
+    let here = place.scratch.path().display().to_string();
+    let output = place.run(&[]).env("PYDEXEC_VERBOSE", "1").output();
+    assert_eq!(output.exit, Exit::Code(0), "{output:?}");
+    for part in ["pip install", "--no-index", &format!("--find-links {here}/wheels"), "--target"] {
+        assert!(output.stdout.contains(part), "no {part:?} in {output:?}");
+    }
+    assert!(output.stdout.contains(&format!("{here}/site/")), "{output:?}");
+
+    let wrong = Place::new(
+        "[requirements]\ninstaller = 'conda'\nextras = ['test']\n[exec]\ncmd = 'true'\n",
+    );
+    let output = wrong.check(&[]).output();
+    refuses(&output, &["requirements.installer", "requirements.extras[0]: extras are those of"]);
+}

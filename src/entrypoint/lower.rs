@@ -12,14 +12,14 @@ use super::faults::{At, Faults, nearest};
 use super::interpolate::Pattern;
 use super::mask::Mask;
 use super::schema::{
-    ArgItem, ArgTable, CommandTable, File, Line, OwnTable, RequirementsTable, RunTable, StepName,
-    StopTable, TemplateTable, Time, WaitTable,
+    ArgItem, ArgTable, CommandTable, File, InstallerName, Line, OwnTable, RequirementsTable,
+    RunTable, StepName, StopTable, TemplateTable, Time, WaitTable,
 };
 use super::shape::{Read, Text};
 use super::variables::{Prepared, Variables};
 use crate::boot::{
-    Absent, Boot, Failure, Own, Owner, Rendered, Requirements, RequirementsOptions, Run, RunStep,
-    Step, Template, Venv, Wait, duration, wait,
+    Absent, Boot, Failure, Installer, Own, Owner, Rendered, Requirements, RequirementsOptions, Run,
+    RunStep, Step, Template, Venv, Wait, duration, wait,
 };
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
 use crate::error::Error;
@@ -440,10 +440,26 @@ impl Lowering<'_> {
             }
             None => None,
         };
-        let wheelhouse = match &table.wheelhouse {
-            Some(text) => Some(self.variables.path(text)?),
+        let mut path = |text: &Option<Text>| match text {
+            Some(text) => self.variables.path(text).map(Some),
+            None => Some(None),
+        };
+        let (project, wheelhouse) = (path(&table.project), path(&table.wheelhouse));
+        let site = path(&table.site);
+        let install_user = match &table.install_user {
+            Some(text) => Some(self.user(text)?),
             None => None,
         };
+        let timeout = match &table.timeout {
+            Some(time) => Some(self.time(time)?),
+            None => None,
+        };
+        let extras = table.extras.iter().flatten();
+        if let (None, Some(extra)) = (&table.project, extras.clone().next()) {
+            self.variables
+                .faults
+                .add(&extra.at, "extras are those of a project, and there is none");
+        }
         let absent = |why: &str| {
             let step = Step::Skipped { what: "requirements".to_owned(), why: why.to_owned() };
             Some(Planned { step, brings: false })
@@ -455,8 +471,19 @@ impl Lowering<'_> {
         let options = RequirementsOptions {
             files: files.unwrap_or_default(),
             absent: Absent::Skipped,
-            wheelhouse,
-            ..RequirementsOptions::default()
+            skip: false,
+            project: project?,
+            extras: extras.map(|extra| extra.text.clone()).collect(),
+            wheelhouse: wheelhouse?,
+            site: site?,
+            installer: table.installer.as_ref().map(|installer| match installer {
+                InstallerName::Uv => Installer::Uv,
+                InstallerName::Pip => Installer::Pip,
+            }),
+            install_user,
+            keep_cache: table.keep_cache.unwrap_or(false),
+            timeout,
+            quiet: table.quiet.unwrap_or(false),
         };
         let command = self.start(OsStr::new("python"), None, None);
         let plan = self.plan(&command, &table.at)?;

@@ -115,8 +115,24 @@ table! {
     RequirementsTable {
         /// What to install, one file or several. One that is not there is passed over. Default: /requirements.txt.
         "file" => file: Option<OneOrMore>,
+        /// A directory with a pyproject.toml, whose dependencies are installed; with uv.lock if it is there.
+        "project" => project: Option<Text>,
+        /// Extras of that project.
+        "extras" => extras: Option<Vec<Word>>,
         /// A directory with wheels; nothing is asked for on the network.
         "wheelhouse" => wheelhouse: Option<Text>,
+        /// Where packages go, instead of the venv or the interpreter's own packages.
+        "site" => site: Option<Text>,
+        /// uv or pip. Default: uv if it is there, else pip.
+        "installer" => installer: Option<InstallerName>,
+        /// Who installs. Default: the user of the command.
+        "install-user" => install_user: Option<Text>,
+        /// Keep the installer's cache. Default: false.
+        "keep-cache" => keep_cache: Option<bool>,
+        /// How long to wait for another container that installs to the same place. Default: 10m.
+        "timeout" => timeout: Option<Time>,
+        /// Say nothing when all is well. Default: false.
+        "quiet" => quiet: Option<bool>,
     }
 }
 
@@ -353,6 +369,14 @@ macro_rules! words {
 words! {
     /// When a step runs.
     When { "root" => Root }
+}
+
+words! {
+    /// A program that installs.
+    InstallerName {
+        "uv" => Uv,
+        "pip" => Pip,
+    }
 }
 
 words! {
