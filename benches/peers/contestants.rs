@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where things lie on this machine.
 pub struct Places {
@@ -29,6 +30,14 @@ impl Places {
     fn debian(&self, path: &str) -> PathBuf {
         self.folder.join("peers").join(path)
     }
+}
+
+/// Starts `program` with the environment of a container: no variable that tells this program where
+/// things are, since `pydexec` looks at those of its own prefix.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", "/");
+    command
 }
 
 /// One that runs: a name, and the words of its command line.

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::contestants::{Contestant, Places};
+use crate::contestants::{Contestant, Places, command};
 
 /// Measured of one init.
 pub struct Idle {
@@ -30,7 +30,7 @@ pub fn start(
     let mut target = vec![places.probe.to_str().expect("a path in UTF-8")];
     target.extend(probe);
     let words = init.with(&target);
-    let mut child = Command::new(&words[0])
+    let mut child = command(&words[0])
         .args(&words[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,9 +1,9 @@
 //! One race: everybody in turn, round after round.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
-use crate::contestants::Contestant;
+use crate::contestants::{Contestant, command};
 
 /// What came of one contestant.
 pub struct Result {
@@ -54,10 +54,10 @@ pub fn run(contestants: &[Contestant], rounds: usize) -> Vec<Result> {
 
 fn once(contestant: &Contestant) -> f64 {
     let (program, arguments) = contestant.words.split_first().expect("a program");
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
+    let mut process = command(program);
+    process.args(arguments).stdin(Stdio::null());
     let start = Instant::now();
-    let status = command.status().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let status = process.status().unwrap_or_else(|error| panic!("{program}: {error}"));
     let time = start.elapsed().as_secs_f64() * 1e6;
     assert!(status.success(), "{} ended with {status}", contestant.name);
     time
