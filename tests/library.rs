@@ -251,3 +251,17 @@ fn user_and_workdir_are_the_childs_and_not_the_hosts() {
         assert_eq!(run.process.directory().as_deref(), Some("/".as_ref()));
     }
 }
+
+#[test]
+fn after_a_run_the_hosts_handlers_are_as_they_were() {
+    let caught = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find(|line| line.starts_with("SigCgt:")).unwrap().to_owned()
+    };
+    let before = caught();
+    // While it runs there are more: the command itself looks at its parent.
+    let script = "n=0; while grep -q \"$1\" /proc/$PPID/status; do \
+                  n=$((n + 1)); [ $n -lt 5000 ] || exit 1; done";
+    pydexec::Command::new("sh").args(["-c", script, "sh", &before]).run().unwrap();
+    assert_eq!(caught(), before);
+}
