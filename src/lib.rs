@@ -27,16 +27,21 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+// Without the binary, what only the binary uses is left to the linker.
+#![cfg_attr(not(feature = "init"), allow(dead_code, unused_imports))]
 
 pub mod command;
 pub mod error;
 pub mod user;
 
+#[cfg(feature = "init")]
 mod boot;
+#[cfg(feature = "file")]
 mod entrypoint;
 mod init;
 mod log;
 
+#[cfg(feature = "init")]
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]

@@ -2,6 +2,8 @@
 //!
 //! What a step needs is decided and checked before the first of them has an effect; a step that
 //! fails, or during which somebody asked the container to end, ends the boot.
+//!
+//! A build without a part of the binary (see `[features]` in Cargo.toml) is without its step.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +12,14 @@ mod env_file;
 mod error;
 mod in_child;
 pub(crate) mod own;
+#[cfg(feature = "requirements")]
 mod requirements;
 mod run_step;
+pub(crate) mod secrets;
+#[cfg(feature = "templates")]
 pub(crate) mod template;
 mod venv;
+#[cfg(feature = "checks")]
 pub(crate) mod wait;
 
 use crate::command::ExecPlan;
@@ -24,14 +30,17 @@ use crate::sys::signal::Signal;
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
 pub(crate) use own::{Own, OwnError, Owner};
+#[cfg(feature = "requirements")]
 pub(crate) use requirements::{
-    Absent, Exposure, Installer, Outcome, Report, Requirements, RequirementsOptions,
+    Absent, Exposure, Installer, Report, Requirements, RequirementsOptions,
     USUAL_FILE as USUAL_REQUIREMENTS,
 };
 pub(crate) use run_step::{Failure, RunStep};
-pub(crate) use template::{Rendered, Template};
+#[cfg(feature = "templates")]
+pub(crate) use template::{Rendered, Template, TemplateError};
 pub(crate) use venv::Venv;
-pub(crate) use wait::Wait;
+#[cfg(feature = "checks")]
+pub(crate) use wait::{Wait, WaitError};
 
 /// How the command is run once everything is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +55,17 @@ pub(crate) enum Run {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// All of them at once.
+    #[cfg(feature = "checks")]
     Wait(Vec<Wait>),
     /// Files to write, rendered already.
+    #[cfg(feature = "templates")]
     Write(Vec<Rendered>),
     Own(Vec<Own>),
+    #[cfg(feature = "requirements")]
     Requirements(Box<Requirements>),
     Run(Box<RunStep>),
     /// One that has nothing to do here and now.
+    #[cfg(feature = "file")]
     Skipped {
         what: String,
         why: String,
@@ -71,6 +84,7 @@ impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
         if self.run == Run::Exec && self.steps.iter().all(Step::is_done) {
+            #[cfg(feature = "requirements")]
             for step in self.steps {
                 if let Step::Requirements(requirements) = step {
                     if let Some(exposure) = requirements.exposure() {
@@ -82,25 +96,21 @@ impl Boot {
             return Ok(killed_by(signal));
         }
         let mut supervisor = Supervisor::new(start, log)?;
-        let mut exposure: Option<Exposure> = None;
-        for step in self.steps {
-            match step {
-                Step::Requirements(requirements) => {
-                    match requirements.install(&mut supervisor, log)? {
-                        Outcome::Ready(None) => {}
-                        Outcome::Ready(Some(place)) => {
-                            place.apply(&mut self.command.environment);
-                            exposure = Some(place);
+        let mut steps = self.steps.into_iter();
+        while let Some(step) = steps.next() {
+            match step.run(&mut supervisor, log)? {
+                Outcome::Done => {}
+                // What is installed is there for the steps that come after it, too.
+                #[cfg(feature = "requirements")]
+                Outcome::Exposed(exposure) => {
+                    for step in steps.as_mut_slice() {
+                        if let Step::Run(step) = step {
+                            exposure.apply(&mut step.plan.environment);
                         }
-                        Outcome::End(code) => return Ok(code),
                     }
+                    exposure.apply(&mut self.command.environment);
                 }
-                step => {
-                    // What is installed is there for the steps that come after it, too.
-                    if let Some(code) = step.seeing(&exposure).run(&mut supervisor, log)? {
-                        return Ok(code);
-                    }
-                }
+                Outcome::End(code) => return Ok(code),
             }
         }
         match self.run {
@@ -112,36 +122,44 @@ impl Boot {
     }
 }
 
+/// What came of a step that was done.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done,
+    /// There are packages now that all what follows must be told of.
+    #[cfg(feature = "requirements")]
+    Exposed(Exposure),
+    /// Somebody asked the container to end: the exit code.
+    End(u8),
+}
+
 impl Step {
     /// Whether it is known already that there is nothing to do.
     fn is_done(&self) -> bool {
         match self {
+            #[cfg(feature = "requirements")]
             Self::Requirements(requirements) => requirements.is_there(),
             _ => false,
         }
     }
 
-    fn seeing(mut self, exposure: &Option<Exposure>) -> Self {
-        if let (Self::Run(step), Some(exposure)) = (&mut self, exposure) {
-            exposure.apply(&mut step.plan.environment);
-        }
-        self
-    }
-
-    /// `Some` is the exit code with which the boot ends here.
-    fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
-        match self {
-            Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
-            Self::Write(files) => template::write(&files, supervisor),
-            Self::Own(owns) => own::run(&owns, supervisor),
-            // The loop's own.
-            Self::Requirements(_) => Ok(None),
-            Self::Run(step) => step.run(supervisor),
+    fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Outcome, BootError> {
+        let code = match self {
+            #[cfg(feature = "checks")]
+            Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor)?,
+            #[cfg(feature = "templates")]
+            Self::Write(files) => template::write(&files, supervisor)?,
+            Self::Own(owns) => own::run(&owns, supervisor)?,
+            #[cfg(feature = "requirements")]
+            Self::Requirements(requirements) => return requirements.install(supervisor, log),
+            Self::Run(step) => step.run(supervisor)?,
+            #[cfg(feature = "file")]
             Self::Skipped { what, why } => {
                 log.step(|| format!("skipping {what}: {why}"));
-                Ok(None)
+                None
             }
-        }
+        };
+        Ok(code.map_or(Outcome::Done, Outcome::End))
     }
 }
 

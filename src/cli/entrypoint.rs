@@ -8,11 +8,13 @@ use super::failure::Failure;
 use super::inline;
 use super::options::{Options, Parsed, print};
 use super::plain;
-use super::wait::{parse_duration, targets};
-use crate::boot::{
-    Boot, BootError, EnvFile, Installer, Own, OwnError, Owner, Report, Requirements,
-    RequirementsOptions, Run, Step, Template, Venv, Wait,
-};
+#[cfg(feature = "requirements")]
+use super::requirements;
+#[cfg(feature = "templates")]
+use super::templates;
+#[cfg(feature = "checks")]
+use super::wait;
+use crate::boot::{Boot, BootError, EnvFile, Own, OwnError, Owner, Run, Step, Venv};
 use crate::command::{Command, Environment, ExecPlan, lookup};
 use crate::init::{Policy, Start, Target};
 use crate::log::Log;
@@ -29,55 +31,11 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
     let boot = lower(&options, &environment)?;
+    #[cfg(feature = "requirements")]
     if options.requirements_check {
-        let report = boot.steps.iter().find_map(|step| match step {
-            Step::Requirements(requirements) => Some(requirements.report()),
-            _ => None,
-        });
-        let report = report.unwrap_or_else(Report::nothing);
-        print(&report.to_string())?;
-        return Ok(if report.is_there { 0 } else { 1 });
+        return requirements::report(&boot);
     }
     Ok(boot.run(start, log)?)
-}
-
-/// The options that are about requirements, checked.
-fn requirements(options: &Options) -> Result<RequirementsOptions, Failure> {
-    let installer = match &options.installer {
-        None => None,
-        Some(name) => Some(name.to_str().and_then(Installer::named).ok_or_else(|| {
-            let why = format!("option --installer is neither uv nor pip: {name:?}");
-            Failure::usage(why, Some("leave it out for uv if it is there, else pip".into()))
-        })?),
-    };
-    let timeout = match &options.requirements_timeout {
-        None => None,
-        Some(text) => Some(parse_duration("--requirements-timeout", text)?),
-    };
-    if options.project.is_none() && !options.extras.is_empty() {
-        let why = "option --extras is about a project, and there is no --project";
-        return Err(Failure::usage(why, Some("name its directory: --project DIR".into())));
-    }
-    // As a twin has it: with commas between them.
-    let extras = options.extras.iter().flat_map(|list| {
-        let list = list.to_string_lossy().into_owned();
-        let words: Vec<String> = list.split(',').map(|word| word.trim().to_owned()).collect();
-        words
-    });
-    Ok(RequirementsOptions {
-        files: options.requirements.clone(),
-        skip: options.no_requirements,
-        project: options.project.clone(),
-        extras: extras.filter(|extra| !extra.is_empty()).collect(),
-        wheelhouse: options.wheelhouse.clone(),
-        site: options.site.clone(),
-        installer,
-        install_user: options.install_user.clone(),
-        keep_cache: options.keep_cache,
-        timeout,
-        quiet: options.quiet,
-        ..RequirementsOptions::default()
-    })
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.
@@ -101,28 +59,16 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
-    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
-    if let Some(timeout) = &options.wait_timeout {
-        wait.timeout = parse_duration("--wait-timeout", timeout)?;
-    }
-    let requirements = Requirements::plan(&requirements(options)?, &before)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Policy::ours(Target::Group)),
         (false, false) => Run::AsInit(Policy::ours(Target::Child)),
     };
     let mut steps = Vec::new();
-    if !wait.targets.is_empty() {
-        steps.push(Step::Wait(vec![wait]));
-    }
-    let mut files = Vec::new();
-    for text in &options.template {
-        let template = template(text, &before)?;
-        files.extend(template.render(&before.environment).map_err(BootError::from)?);
-    }
-    if !files.is_empty() {
-        steps.push(Step::Write(files));
-    }
+    #[cfg(feature = "checks")]
+    steps.extend(wait::step(options)?);
+    #[cfg(feature = "templates")]
+    steps.extend(templates::step(options, &before)?);
     let owner = owner(&before);
     let own = |path: &PathBuf| {
         let owner = owner.ok_or_else(|| OwnError::Nobody { path: path.clone() })?;
@@ -133,7 +79,8 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if !owns.is_empty() {
         steps.push(Step::Own(owns));
     }
-    steps.extend(requirements.map(Box::new).map(Step::Requirements));
+    #[cfg(feature = "requirements")]
+    steps.extend(requirements::step(options, &before)?);
     steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
 }
@@ -158,22 +105,8 @@ fn plan(
     Ok(plan)
 }
 
-/// `SRC:DEST`. The result belongs to the user of the command.
-fn template(text: &OsStr, plan: &ExecPlan) -> Result<Template, BootError> {
-    let bytes = text.as_bytes();
-    let wrong = || BootError::TemplateOption { text: text.to_string_lossy().into_owned() };
-    let colon = bytes.iter().position(|byte| *byte == b':').ok_or_else(wrong)?;
-    let (src, dest) = (&bytes[..colon], &bytes[colon + 1..]);
-    if src.is_empty() || dest.is_empty() {
-        return Err(wrong());
-    }
-    let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
-    let (src, dest) = (path(src), path(dest));
-    Ok(Template { src, dest, mode: None, owner: owner(plan), parents: false })
-}
-
 /// Whose files are that are made for the command.
-fn owner(plan: &ExecPlan) -> Option<Owner> {
+pub(super) fn owner(plan: &ExecPlan) -> Option<Owner> {
     plan.credentials().map(|user| Owner { uid: user.uid(), gid: user.gid() })
 }
 

@@ -11,12 +11,13 @@ use std::{fs, io};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches};
 
+use super::duration::parse_duration;
 use super::failure::Failure;
 use super::options::{Asked, ask, option, print};
-use super::wait::{expect, http_options, parse_duration};
-use crate::boot::BootError;
+use super::wait::{expect, http_options};
 use crate::boot::duration::shown;
 use crate::boot::wait::{EmptyHost, Expect, Mailbox, Reason, Target, TargetError, attempt};
+use crate::boot::{BootError, WaitError};
 use crate::command::Environment;
 use crate::error::reason;
 use crate::init::Start;
@@ -83,7 +84,8 @@ fn parser() -> clap::Command {
 
 fn read(mut matches: ArgMatches, environment: &Environment) -> Result<Check, Failure> {
     let word = matches.remove_one::<OsString>("target").unwrap_or_default();
-    let wrong = |error: TargetError| Failure::from(BootError::Targets(vec![error]));
+    let wrong =
+        |error: TargetError| Failure::from(BootError::Wait(WaitError::Targets(vec![error])));
     let text = word.to_str().ok_or_else(|| wrong(TargetError::not_text(&word)))?;
     let text = filled_in(text, environment)?;
     let target = Target::parse_with(&text, EmptyHost::Localhost).map_err(wrong)?;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::options::Options;
+use crate::boot::secrets::{self, Found, Must};
 use crate::boot::{Failure as StepFailure, RunStep, Step};
 use crate::command::{Command, EnvArg, Environment, ExecPlan};
-use crate::entrypoint::secrets::{self, Found, Must};
 use crate::init::{Policy, Target};
 
 /// `NAME`, or `NAME=FILE` for where it is when neither NAME nor NAME_FILE is set.

@@ -105,7 +105,7 @@ impl Links {
         }
         let mut taken = Vec::new();
         let mut names = Vec::new();
-        for (name, _) in NAMES {
+        for &(name, _) in NAMES {
             let file = resolved.join(name);
             let Ok(there) = fs::symlink_metadata(&file) else {
                 names.push(name);

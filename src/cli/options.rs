@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::failure::Failure;
+use super::parts::{self, Part};
 use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
@@ -51,6 +53,7 @@ pub(super) struct Options {
 /// How an option is written, and its twin in the environment.
 struct Spec {
     long: &'static str,
+    part: Part,
     short: Option<char>,
     twin: &'static str,
     kind: Kind,
@@ -67,10 +70,12 @@ enum Kind {
     Flag,
 }
 
-/// Every option, in the order of the help text.
+/// Every option, in the order of the help text; those too that this build is without, so that it can say
+/// so of them.
 const SPECS: [Spec; 30] = [
     Spec {
         long: "user",
+        part: Part::Init,
         short: Some('u'),
         twin: "PYDEXEC_USER",
         kind: Kind::One,
@@ -79,6 +84,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "workdir",
+        part: Part::Init,
         short: Some('w'),
         twin: "PYDEXEC_WORKDIR",
         kind: Kind::One,
@@ -87,6 +93,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "venv",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_VENV",
         kind: Kind::One,
@@ -95,6 +102,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "requirements",
+        part: Part::Requirements,
         short: Some('r'),
         twin: "PYDEXEC_REQUIREMENTS",
         kind: Kind::Many(b':'),
@@ -103,6 +111,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "no-requirements",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_NO_REQUIREMENTS",
         kind: Kind::Flag,
@@ -111,6 +120,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "requirements-check",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_REQUIREMENTS_CHECK",
         kind: Kind::Flag,
@@ -119,6 +129,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "requirements-timeout",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_REQUIREMENTS_TIMEOUT",
         kind: Kind::One,
@@ -127,6 +138,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "project",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_PROJECT",
         kind: Kind::One,
@@ -135,6 +147,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "extras",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_EXTRAS",
         kind: Kind::Many(b','),
@@ -143,6 +156,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "wheelhouse",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_WHEELHOUSE",
         kind: Kind::One,
@@ -151,6 +165,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "site",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_SITE",
         kind: Kind::One,
@@ -159,6 +174,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "installer",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_INSTALLER",
         kind: Kind::One,
@@ -167,6 +183,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "install-user",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_INSTALL_USER",
         kind: Kind::One,
@@ -175,6 +192,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "keep-cache",
+        part: Part::Requirements,
         short: None,
         twin: "PYDEXEC_KEEP_CACHE",
         kind: Kind::Flag,
@@ -183,6 +201,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "quiet",
+        part: Part::Requirements,
         short: Some('q'),
         twin: "PYDEXEC_QUIET",
         kind: Kind::Flag,
@@ -191,6 +210,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "env",
+        part: Part::Init,
         short: Some('e'),
         twin: "PYDEXEC_ENV",
         kind: Kind::Many(b'\n'),
@@ -199,6 +219,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "env-file",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_ENV_FILE",
         kind: Kind::Many(b':'),
@@ -207,6 +228,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "env-remove",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_ENV_REMOVE",
         kind: Kind::Many(b','),
@@ -215,6 +237,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "env-clear",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_ENV_CLEAR",
         kind: Kind::Flag,
@@ -223,6 +246,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "secret",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_SECRET",
         kind: Kind::Many(b','),
@@ -231,6 +255,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "opt-from-env",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_OPT_FROM_ENV",
         kind: Kind::Many(b'\n'),
@@ -239,6 +264,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "arg-from-env",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_ARG_FROM_ENV",
         kind: Kind::Many(b'\n'),
@@ -247,6 +273,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "wait",
+        part: Part::Checks,
         short: None,
         twin: "PYDEXEC_WAIT",
         kind: Kind::Words,
@@ -255,6 +282,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "wait-timeout",
+        part: Part::Checks,
         short: None,
         twin: "PYDEXEC_WAIT_TIMEOUT",
         kind: Kind::One,
@@ -263,6 +291,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "template",
+        part: Part::Templates,
         short: None,
         twin: "PYDEXEC_TEMPLATE",
         kind: Kind::Many(b'\n'),
@@ -271,6 +300,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "own",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_OWN",
         kind: Kind::Many(b':'),
@@ -279,6 +309,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "run",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_RUN",
         kind: Kind::Many(b'\n'),
@@ -287,6 +318,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "group",
+        part: Part::Init,
         short: Some('g'),
         twin: "PYDEXEC_GROUP",
         kind: Kind::Flag,
@@ -295,6 +327,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "exec",
+        part: Part::Init,
         short: None,
         twin: "PYDEXEC_EXEC",
         kind: Kind::Flag,
@@ -303,6 +336,7 @@ const SPECS: [Spec; 30] = [
     },
     Spec {
         long: "verbose",
+        part: Part::Init,
         short: Some('v'),
         twin: "PYDEXEC_VERBOSE",
         kind: Kind::Flag,
@@ -311,19 +345,43 @@ const SPECS: [Spec; 30] = [
     },
 ];
 
-const AFTER_HELP: &str = "\
+const ABOUT: &str = if Part::Requirements.is_built() {
+    "The entrypoint of a Python container: PID 1, user, requirements, signals, zombies"
+} else {
+    "The entrypoint of a Python container: PID 1, user, signals, zombies"
+};
+
+/// What stands below the options, of the parts that are built.
+fn after_help() -> String {
+    let only = |part: Part, text: &'static str| if part.is_built() { text } else { "" };
+    let extras = match Part::Requirements.is_built() {
+        true => "--env-remove, --secret and --extras",
+        false => "--env-remove and --secret",
+    };
+    let wait = only(Part::Checks, " --wait by blanks,");
+    let file = only(
+        Part::File,
+        "The same from a file: pydexec run FILE; what it would do: pydexec check FILE. ",
+    );
+    let checks = only(Part::Checks, "wait, health, ");
+    let installer = only(Part::Requirements, " or of an installer");
+    let timeout = only(Part::Checks, " 124 a wait that timed out,");
+    format!(
+        "\
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs and PATHs by :, --env-remove, --secret and --extras by a comma, --wait by blanks,
+separated: FILEs and PATHs by :, {extras} by a comma,{wait}
 all others by a new line; a flag is 1 or 0.
 
-The same from a file: pydexec run FILE; what it would do: pydexec check FILE. Tools of their own:
-pydexec wait, health, su, links. Each has a --help.
+{file}Tools of their own:
+pydexec {checks}su, links. Each has a --help.
 
-Exit codes: the command's own, or 128+N if signal N killed it; that of a --run or of an installer
-that failed; 127 not found, 126 not executable, 124 a wait that timed out, 2 a wrong option,
-variable, file or user, 1 anything else.";
+Exit codes: the command's own, or 128+N if signal N killed it; that of a --run{installer}
+that failed; 127 not found, 126 not executable,{timeout} 2 a wrong option,
+variable, file or user, 1 anything else."
+    )
+}
 
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
@@ -354,6 +412,11 @@ impl Options {
     fn of_matches(mut matches: ArgMatches) -> Result<Self, Failure> {
         let mut options = Self::default();
         for spec in &SPECS {
+            let given = || matches.value_source(spec.long) == Some(ValueSource::CommandLine);
+            // Of an option that the parser did not have it cannot be asked.
+            if !spec.part.is_built() && matches.try_contains_id(spec.long).is_ok() && given() {
+                return Err(spec.part.refusal(&format!("option --{}", spec.long)));
+            }
             match spec.kind {
                 Kind::Flag => {
                     if matches.try_get_one(spec.long).is_ok_and(|set| set == Some(&true)) {
@@ -389,6 +452,9 @@ impl Options {
             let Some(value) = environment.get(spec.twin).filter(|value| !value.is_empty()) else {
                 continue;
             };
+            if !spec.part.is_built() {
+                return Err(spec.part.refusal(&format!("variable {}", spec.twin)));
+            }
             if said {
                 continue;
             }
@@ -558,16 +624,13 @@ fn ask_for(words: &[&'static OsStr]) -> Result<Asked, Failure> {
     let all = [OsStr::new("pydexec")].into_iter().chain(words.iter().copied());
     match parser_of_some.try_get_matches_from(all) {
         Ok(matches) => Ok(Asked::Matches(matches)),
-        Err(_) => ask(parser(SPECS.iter()), "pydexec", words.iter().copied()),
+        Err(_) => ask(talking(parser(SPECS.iter())), "pydexec", words.iter().copied()),
     }
 }
 
 fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
     let mut command = clap::Command::new("pydexec")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("The entrypoint of a Python container: PID 1, user, requirements, signals, zombies")
         .override_usage("pydexec [OPTIONS] -- [COMMAND [ARG]...]")
-        .after_help(AFTER_HELP)
         .arg(
             Arg::new("command")
                 .value_name("COMMAND")
@@ -577,7 +640,8 @@ fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
                 .value_parser(ValueParser::os_string()),
         );
     for spec in specs {
-        let mut arg = Arg::new(spec.long).long(spec.long).help(spec.help);
+        let mut arg =
+            Arg::new(spec.long).long(spec.long).help(spec.help).hide(!spec.part.is_built());
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }
@@ -598,6 +662,11 @@ fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
     command
 }
 
+/// A parser that can tell of itself.
+fn talking(parser: clap::Command) -> clap::Command {
+    parser.version(env!("CARGO_PKG_VERSION")).about(ABOUT).after_help(after_help())
+}
+
 /// Gives the words to a parser; `name` is how it is called.
 pub(super) fn ask(
     parser: clap::Command,
@@ -607,9 +676,8 @@ pub(super) fn ask(
     match parser.try_get_matches_from([OsStr::new(name)].into_iter().chain(args)) {
         Ok(matches) => Ok(Asked::Matches(matches)),
         Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Asked::Text(error.to_string()))
-            }
+            ErrorKind::DisplayHelp => Ok(Asked::Text(error.to_string())),
+            ErrorKind::DisplayVersion => Ok(Asked::Text(format!("{name} {}\n", parts::version()))),
             _ => Err(usage(&error)),
         },
     }
@@ -685,7 +753,7 @@ mod tests {
 
     #[test]
     fn the_parser_is_well_formed() {
-        parser(SPECS.iter()).debug_assert();
+        talking(parser(SPECS.iter())).debug_assert();
     }
 
     #[test]

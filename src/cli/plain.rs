@@ -3,9 +3,8 @@
 //! The command is taken from where execve has laid it, as the drop-in names do, and nothing is parsed
 //! or copied. It does what the long way in [`entrypoint`](super::entrypoint) would.
 
-use std::fs;
-
 use super::failure::Failure;
+#[cfg(feature = "requirements")]
 use crate::boot::USUAL_REQUIREMENTS;
 use crate::command::launch::{self, Prepared};
 use crate::command::{Command, Environment};
@@ -18,10 +17,11 @@ use crate::sys::args::Inherited;
 pub(super) fn run(args: Args, start: Start) -> Result<Option<u8>, Failure> {
     let given = Inherited::here();
     let (Some(dashes), Some(name)) = (args.get(1), args.c_string(2)) else { return Ok(None) };
-    if dashes != "--"
-        || given.iter().any(|entry| entry.to_bytes().starts_with(b"PYDEXEC_"))
-        || fs::symlink_metadata(USUAL_REQUIREMENTS).is_ok()
-    {
+    if dashes != "--" || given.iter().any(|entry| entry.to_bytes().starts_with(b"PYDEXEC_")) {
+        return Ok(None);
+    }
+    #[cfg(feature = "requirements")]
+    if std::fs::symlink_metadata(USUAL_REQUIREMENTS).is_ok() {
         return Ok(None);
     }
     let path = given.get("PATH");

@@ -1,15 +1,15 @@
 //! `pydexec wait TARGET… [-- COMMAND…]`, and what the other faces that wait share with it.
 
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::{Asked, ask, option, print};
+use super::options::{Asked, Options, ask, option, print};
 use crate::boot::wait::{Expect, Header, StatusSet, Target, TargetError, Wait};
-use crate::boot::{Boot, BootError, Run, Step, duration};
+use crate::boot::{Boot, BootError, Run, Step, WaitError};
 use crate::command::{Command, Environment};
 use crate::init::{self, Policy, Start, Supervisor};
 use crate::log::Log;
@@ -32,7 +32,8 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
         Asked::Text(text) => return print(&text),
     };
     let log = if matches.get_flag("verbose") { Log::Steps } else { Log::Silent };
-    let mut wait = Wait::new(targets(matches.remove_many("target").into_iter().flatten())?);
+    let words = matches.remove_many("target").into_iter().flatten();
+    let mut wait = Wait::new(targets(words).map_err(BootError::from)?);
     if let Some(timeout) = matches.remove_one::<OsString>("timeout") {
         wait.timeout = parse_duration("--timeout", &timeout)?;
     }
@@ -55,6 +56,16 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
         Command::new(program).args(rest).plan(&Environment::current()).map_err(BootError::from)?;
     let run = Run::AsInit(Policy::ours(init::Target::Child));
     Ok(Boot { steps: vec![Step::Wait(vec![wait])], command, run }.run(start, log)?)
+}
+
+/// `--wait` of the entrypoint form.
+pub(super) fn step(options: &Options) -> Result<Option<Step>, Failure> {
+    let targets = targets(options.wait.iter().cloned()).map_err(BootError::from)?;
+    let mut wait = Wait::new(targets);
+    if let Some(timeout) = &options.wait_timeout {
+        wait.timeout = parse_duration("--wait-timeout", timeout)?;
+    }
+    Ok((!wait.targets.is_empty()).then(|| Step::Wait(vec![wait])))
 }
 
 fn parser() -> clap::Command {
@@ -129,7 +140,7 @@ pub(super) fn expect(matches: &mut ArgMatches) -> Result<Expect, Failure> {
 }
 
 /// All the targets, or all that is wrong with them.
-pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Target>, BootError> {
+pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Target>, WaitError> {
     let mut targets = Vec::new();
     let mut errors = Vec::new();
     for word in words {
@@ -138,18 +149,11 @@ pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Targe
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(targets) } else { Err(BootError::Targets(errors)) }
+    if errors.is_empty() { Ok(targets) } else { Err(WaitError::Targets(errors)) }
 }
 
 fn target(word: &OsStr) -> Result<Target, TargetError> {
     Target::parse(word.to_str().ok_or_else(|| TargetError::not_text(word))?)
-}
-
-pub(super) fn parse_duration(option: &str, text: &OsStr) -> Result<Duration, BootError> {
-    text.to_str().and_then(duration::parse).ok_or_else(|| BootError::Duration {
-        option: option.to_owned(),
-        text: text.to_string_lossy().into_owned(),
-    })
 }
 
 #[cfg(test)]

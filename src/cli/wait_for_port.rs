@@ -10,9 +10,10 @@ use std::time::Duration;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches};
 
+use super::duration::parse_duration;
 use super::failure::Failure;
 use super::options::option;
-use super::wait::{parse_duration, targets};
+use super::wait::targets;
 use crate::boot::BootError;
 use crate::boot::wait::{self, Manner, Wait};
 use crate::init::{Start, Supervisor};
@@ -42,13 +43,14 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     };
     match read(matches) {
         Ok(wait) => waited(&wait, start),
-        Err(error) => Ok(refuse(&error.to_string())),
+        Err(failure) => Ok(refuse(&failure.message)),
     }
 }
 
-fn read(mut matches: ArgMatches) -> Result<Wait, BootError> {
+fn read(mut matches: ArgMatches) -> Result<Wait, Failure> {
     let addresses = matches.remove_many::<OsString>("ADDR").into_iter().flatten();
-    let mut wait = Wait { timeout: TIMEOUT, ..Wait::new(targets(addresses)?) };
+    let targets = targets(addresses).map_err(BootError::from)?;
+    let mut wait = Wait { timeout: TIMEOUT, ..Wait::new(targets) };
     if let Some(timeout) = matches.remove_one::<OsString>("timeout") {
         wait.timeout = parse_duration("--timeout", &timeout)?;
     }
@@ -108,7 +110,7 @@ mod tests {
     fn wait(words: &[&str]) -> Result<Wait, String> {
         let words = [&NAME].into_iter().chain(words);
         let matches = parser().try_get_matches_from(words).map_err(|error| error.to_string())?;
-        read(matches).map_err(|error| error.to_string())
+        read(matches).map_err(|failure| failure.message)
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod lower;
 mod mask;
 mod render;
 mod schema;
-pub(crate) mod secrets;
 mod shape;
 mod variables;
 

@@ -13,8 +13,8 @@ use super::faults::{At, Faults};
 use super::interpolate::{self, Found, Pattern};
 use super::mask::Mask;
 use super::schema::{EnvTable, SecretTable};
-use super::secrets::{self, LONGEST, Must};
 use super::shape::{Names, Text, Word};
+use crate::boot::secrets::{self, LONGEST, Must};
 use crate::command::Environment;
 
 /// How many variables one value may lead through.

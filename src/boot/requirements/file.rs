@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::error::RequirementsError;
 use super::requirement::{Parsed, Requirement};
-use crate::boot::error::BootError;
 use crate::command::Environment;
 
 /// A requirement, and where it is written.
@@ -52,7 +52,7 @@ impl Asked {
         file: &Path,
         environment: &Environment,
         directory: &Path,
-    ) -> Result<(), BootError> {
+    ) -> Result<(), RequirementsError> {
         let mut reader = Reader { asked: self, environment, directory, open: Vec::new() };
         reader.file(file, Role::Requirements)
     }
@@ -82,12 +82,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self, file: &Path, role: Role) -> Result<(), BootError> {
-        let refuse =
-            |source: io::Error| BootError::RequirementsFile { file: file.to_owned(), source };
+    fn file(&mut self, file: &Path, role: Role) -> Result<(), RequirementsError> {
+        let refuse = |source: io::Error| RequirementsError::File { file: file.to_owned(), source };
         let metadata = fs::metadata(file).map_err(refuse)?;
         if metadata.is_dir() {
-            return Err(BootError::RequirementsDirectory { file: file.to_owned() });
+            return Err(RequirementsError::Directory { file: file.to_owned() });
         }
         if !metadata.is_file() {
             // A pipe can be read but once, and that is the installer's.
@@ -125,7 +124,7 @@ impl Reader<'_> {
         file: &Path,
         number: usize,
         role: Role,
-    ) -> Result<(), BootError> {
+    ) -> Result<(), RequirementsError> {
         let at = || format!("{}:{number}", file.display());
         if line.starts_with('-') {
             return self.option(line, file, number, role);
@@ -148,11 +147,7 @@ impl Reader<'_> {
                 self.asked.leave(format!("{what} ({})", at()));
             }
             Parsed::Wrong(why) => {
-                return Err(BootError::RequirementsLine {
-                    file: file.to_owned(),
-                    line: number,
-                    why,
-                });
+                return Err(RequirementsError::Line { file: file.to_owned(), line: number, why });
             }
         }
         Ok(())
@@ -164,7 +159,7 @@ impl Reader<'_> {
         file: &Path,
         number: usize,
         role: Role,
-    ) -> Result<(), BootError> {
+    ) -> Result<(), RequirementsError> {
         let (name, value) = option(line);
         let nested = match name {
             "-r" | "--requirement" => role,
@@ -190,7 +185,7 @@ impl Reader<'_> {
         }
         let path = file.parent().unwrap_or(Path::new("")).join(value);
         let wrong =
-            |why: String| BootError::RequirementsLine { file: file.to_owned(), line: number, why };
+            |why: String| RequirementsError::Line { file: file.to_owned(), line: number, why };
         if value.is_empty() {
             return Err(wrong(format!("{name} names no file")));
         }
@@ -198,7 +193,7 @@ impl Reader<'_> {
             return Err(wrong(format!("{name} {value} leads back to where it came from")));
         }
         match self.file(&path, nested) {
-            Err(BootError::RequirementsFile { file, source }) if file == path => {
+            Err(RequirementsError::File { file, source }) if file == path => {
                 Err(wrong(format!("cannot read {path:?}: {}", crate::error::reason(&source))))
             }
             other => other,
@@ -315,7 +310,7 @@ fn option(line: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    fn asked(files: &[(&str, &str)]) -> Result<Asked, BootError> {
+    fn asked(files: &[(&str, &str)]) -> Result<Asked, RequirementsError> {
         let directory = std::env::temp_dir().join(format!(
             "pydexec-file-{}-{:?}",
             std::process::id(),
@@ -382,7 +377,7 @@ mod tests {
             (&[("r.txt", "-r")], 1, "no file"),
         ] {
             match asked(files).unwrap_err() {
-                BootError::RequirementsLine { line: at, why, .. } => {
+                RequirementsError::Line { line: at, why, .. } => {
                     assert_eq!(at, line, "{why}");
                     assert!(why.contains(said), "{why}");
                 }

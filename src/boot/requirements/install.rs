@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use nix::sys::statvfs::statvfs;
 
+use super::error::RequirementsError;
 use super::installed::records;
 use super::installer::{Task, Tool, advice};
 use super::interpreter::Interpreter;
@@ -55,7 +56,7 @@ impl Requirements {
         let control = place.control();
         let refuse = |what| {
             let path = control.clone();
-            move |source| BootError::Install { what, path, source }
+            move |source| RequirementsError::Install { what, path, source }
         };
         place.make(owner).map_err(refuse("make"))?;
         let patience = self.options.timeout.unwrap_or(super::PATIENCE);
@@ -67,7 +68,7 @@ impl Requirements {
         match self.look(interpreter) {
             Look::There { why, exposure } => {
                 log.step(|| format!("{}: {why}", self.subject));
-                return Ok(Outcome::Ready(exposure));
+                return Ok(Outcome::of(exposure));
             }
             Look::Missing { why } => log.step(|| format!("{}: {why}", self.subject)),
         }
@@ -149,12 +150,13 @@ impl Job<'_> {
                         options.wheelhouse.as_deref(),
                         self.interpreter,
                     );
-                    return Err(BootError::InstallFailed {
+                    return Err(RequirementsError::Failed {
                         subject: subject.clone(),
                         installer: self.tool.installer.name(),
                         code,
                         advice,
-                    });
+                    }
+                    .into());
                 }
             }
         }
@@ -250,7 +252,7 @@ impl Job<'_> {
                     fs::write(&new, stamp::text(origin, site))?;
                     fs::rename(new, self.stamp())?;
                 }
-                Ok(Outcome::Ready(None))
+                Ok(Outcome::Done)
             }
             Place::Overlay(shelf) => {
                 let overlay = self.control.join(origin.to_string());
@@ -268,7 +270,7 @@ impl Job<'_> {
                     ));
                 }
                 let environment = &self.requirements.base.environment;
-                Ok(Outcome::Ready(Some(Exposure::of(&overlay, self.interpreter, environment))))
+                Ok(Outcome::Exposed(Exposure::of(&overlay, self.interpreter, environment)))
             }
         }
     }
@@ -313,9 +315,9 @@ impl Job<'_> {
             .then(|| mount_point(self.control))
     }
 
-    fn refuse(&self, what: &'static str) -> impl Fn(io::Error) -> BootError {
+    fn refuse(&self, what: &'static str) -> impl Fn(io::Error) -> RequirementsError {
         let path = self.control.to_owned();
-        move |source| BootError::Install { what, path: path.clone(), source }
+        move |source| RequirementsError::Install { what, path: path.clone(), source }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::error::RequirementsError;
 use super::interpreter::{self, Interpreter};
 use super::project::Project;
-use crate::boot::error::BootError;
 use crate::command::{Environment, ExecPlan, lookup};
 
 /// A program that installs packages.
@@ -50,7 +50,7 @@ impl Tool {
         interpreter: &Interpreter,
         environment: &Environment,
         subject: &str,
-    ) -> Result<Self, BootError> {
+    ) -> Result<Self, RequirementsError> {
         let path = lookup::search_path(environment);
         if asked_for != Some(Installer::Pip) {
             if let Some(program) = lookup::find("uv", path) {
@@ -75,7 +75,7 @@ impl Tool {
                 return Ok(pip(&base.program, &["--python".as_ref(), target]));
             }
         }
-        Err(BootError::NoInstaller {
+        Err(RequirementsError::NoInstaller {
             subject: subject.to_owned(),
             asked_for: asked_for.map(Installer::name),
             python: interpreter.program.clone(),

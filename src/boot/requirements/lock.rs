@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::error::RequirementsError;
 use super::place::Owner;
 use crate::boot::error::BootError;
 use crate::init::Supervisor;
@@ -41,7 +42,8 @@ impl Lock {
         quiet: bool,
         supervisor: &mut Supervisor,
     ) -> Result<Waited, BootError> {
-        let refuse = |source| BootError::Install { what: "lock", path: file.to_owned(), source };
+        let refuse =
+            |source| RequirementsError::Install { what: "lock", path: file.to_owned(), source };
         let lock = {
             let _files = owner.files().map_err(refuse)?;
             let mut options = OpenOptions::new();
@@ -55,7 +57,7 @@ impl Lock {
         while !fd::try_lock(lock.as_fd()).map_err(|errno| refuse(errno.into()))? {
             let waited = began.elapsed();
             if waited >= patience {
-                return Err(BootError::Locked { file: file.to_owned(), waited });
+                return Err(RequirementsError::Locked { file: file.to_owned(), waited }.into());
             }
             if !said && waited >= SILENT {
                 said = true;

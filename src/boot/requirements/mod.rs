@@ -6,6 +6,7 @@
 //! handed to uv or pip ([`installer`]), into a place that can be written ([`place`]), under a lock
 //! ([`lock`]), and so that a start that is killed leaves nothing half ([`install`], [`repair`]).
 
+mod error;
 mod file;
 mod install;
 mod installed;
@@ -37,7 +38,7 @@ use satisfied::{Verdict, judge};
 use stamp::{Ingredients, Origin};
 
 use super::error::BootError;
-use super::killed_by;
+use super::{Outcome, killed_by};
 use crate::command::ExecPlan;
 use crate::error::Error;
 use crate::init::Supervisor;
@@ -45,6 +46,7 @@ use crate::log::Log;
 use crate::sys::ids::Identity;
 use crate::user::{Database, UserSpec};
 
+pub(crate) use error::RequirementsError;
 pub(crate) use installer::Installer;
 pub(crate) use place::Exposure;
 pub(crate) use report::Report;
@@ -119,15 +121,6 @@ enum Look {
     Missing { why: String },
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// All is there, and the command must be told where, if not where it looks anyway.
-    Ready(Option<Exposure>),
-    /// Somebody asked the container to end: the exit code.
-    End(u8),
-}
-
 impl Requirements {
     /// Reads and checks all that `options` name, for `command`. Starts and changes nothing.
     pub fn plan(
@@ -147,8 +140,10 @@ impl Requirements {
             base.credentials = Some(user);
         }
         if let Some(directory) = &options.wheelhouse {
-            fs::read_dir(directory)
-                .map_err(|source| BootError::Wheelhouse { directory: directory.clone(), source })?;
+            fs::read_dir(directory).map_err(|source| RequirementsError::Wheelhouse {
+                directory: directory.clone(),
+                source,
+            })?;
         }
         let directory = match &base.workdir {
             Some(directory) => directory.clone(),
@@ -179,7 +174,7 @@ impl Requirements {
             .collect();
         let subject = names.join(", ");
         let located = Located::find(&base.environment)
-            .ok_or_else(|| BootError::NoInterpreter { subject: subject.clone() })?;
+            .ok_or_else(|| RequirementsError::NoInterpreter { subject: subject.clone() })?;
         let options = options.clone();
         let mut requirements =
             Self { options, subject, files, project, asked, base, located, seen: None };
@@ -218,7 +213,7 @@ impl Requirements {
         match look {
             Look::There { why, exposure } => {
                 log.step(|| format!("{}: {why}", self.subject));
-                Ok(Outcome::Ready(exposure))
+                Ok(Outcome::of(exposure))
             }
             Look::Missing { .. } => self.install_for(&interpreter, supervisor, log),
         }
@@ -237,10 +232,11 @@ impl Requirements {
         let said = capture.into_bytes();
         match Interpreter::from_answer(program, &said) {
             Some(interpreter) => Ok(Answer::Interpreter(Box::new(interpreter))),
-            None => Err(BootError::Interpreter {
+            None => Err(RequirementsError::Interpreter {
                 subject: self.subject.clone(),
                 python: program.to_owned(),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -331,6 +327,13 @@ impl Requirements {
                 Look::Missing { why: format!("only an installer can tell: {why}") }
             }
         }
+    }
+}
+
+impl Outcome {
+    /// All is there: the command must be told where, if not where it looks anyway.
+    fn of(exposure: Option<Exposure>) -> Self {
+        exposure.map_or(Self::Done, Self::Exposed)
     }
 }
 

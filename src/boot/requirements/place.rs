@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
+use super::error::RequirementsError;
 use super::interpreter::{Interpreter, Kind};
 use super::stamp::Origin;
-use crate::boot::error::BootError;
 use crate::command::{Environment, lookup};
 use crate::sys::ids::{self, FilesAs};
 use crate::user::Credentials;
@@ -79,7 +79,7 @@ impl Place {
         asked_for: Option<&Path>,
         environment: &Environment,
         owner: Owner<'_>,
-    ) -> Result<Self, BootError> {
+    ) -> Result<Self, RequirementsError> {
         let own = asked_for.is_none() && interpreter.kind != Kind::Managed;
         if own && may_write(&interpreter.site, owner) {
             return Ok(Self::Site(interpreter.site.clone()));
@@ -97,7 +97,7 @@ impl Place {
             }
             without_execution.get_or_insert(shelf);
         }
-        without_execution.map(Self::Overlay).ok_or_else(|| BootError::NoPlace {
+        without_execution.map(Self::Overlay).ok_or_else(|| RequirementsError::NoPlace {
             tried: (own.then(|| interpreter.site.clone()).into_iter()).chain(bases).collect(),
             user: owner.uid(),
         })
@@ -358,11 +358,11 @@ mod tests {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         fs::set_permissions(&shelf.directory, open).unwrap();
         let result = Place::choose(&python, Some(&base), &Environment::new(), Owner(None));
-        assert!(matches!(result, Err(BootError::NoPlace { .. })));
+        assert!(matches!(result, Err(RequirementsError::NoPlace { .. })));
         fs::remove_dir_all(&shelf.directory).unwrap();
         std::os::unix::fs::symlink("/", &shelf.directory).unwrap();
         let result = Place::choose(&python, Some(&base), &Environment::new(), Owner(None));
-        assert!(matches!(result, Err(BootError::NoPlace { .. })));
+        assert!(matches!(result, Err(RequirementsError::NoPlace { .. })));
         fs::remove_dir_all(base).unwrap();
     }
 

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::error::RequirementsError;
 use super::file::Asked;
 use super::requirement::normalize;
-use crate::boot::error::BootError;
 
 /// A project, as far as its dependencies go.
 #[derive(Debug)]
@@ -36,12 +36,16 @@ impl Project {
     }
 
     /// Reads `directory`'s files, and adds what they ask for.
-    pub fn read(directory: &Path, extras: &[String], asked: &mut Asked) -> Result<Self, BootError> {
+    pub fn read(
+        directory: &Path,
+        extras: &[String],
+        asked: &mut Asked,
+    ) -> Result<Self, RequirementsError> {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let mut project =
             Self { directory, extras: extras.to_vec(), dependencies: None, locked: false };
         let file = project.file();
-        let refuse = |source| BootError::RequirementsFile { file: file.clone(), source };
+        let refuse = |source| RequirementsError::File { file: file.clone(), source };
         let text = fs::read_to_string(&file).map_err(refuse)?;
         asked.read.push((file.clone(), text.clone().into_bytes()));
         match fs::read(project.lock()) {
@@ -52,10 +56,10 @@ impl Project {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => {
-                return Err(BootError::RequirementsFile { file: project.lock(), source });
+                return Err(RequirementsError::File { file: project.lock(), source });
             }
         }
-        let wrong = |why: String| BootError::Project { file: file.clone(), why };
+        let wrong = |why: String| RequirementsError::Project { file: file.clone(), why };
         let table = DeTable::parse(&text).map_err(|error| wrong(first_line(error.message())))?;
         let table = table.get_ref();
         project.dependencies = dependencies(table, extras).map_err(wrong)?;

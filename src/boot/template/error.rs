@@ -10,6 +10,8 @@ use crate::error::reason;
 /// It shows lines of the template, and never the value of a variable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TemplateError {
+    #[error("--template {text:?} is not SRC:DEST")]
+    Option { text: String },
     #[error("cannot read template {file:?}: {}", reason(.source))]
     Read { file: PathBuf, source: io::Error },
     #[error("cannot read template {file:?}: it is not a file")]
@@ -58,6 +60,9 @@ impl TemplateError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Option { .. } => {
+                "as in --template /etc/app/settings.ini.j2:/run/app/settings.ini".into()
+            }
             Self::Render { undefined: true, .. } => {
                 "set the variable, or give a default: {{ env.NAME | default(\"...\") }}".into()
             }

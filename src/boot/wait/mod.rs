@@ -4,6 +4,7 @@
 //! keeps neither the other targets waiting nor PID 1 from its duties. What has answered once is not
 //! asked again.
 
+mod error;
 mod http;
 mod mailbox;
 mod probe;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::init::Supervisor;
 use crate::log;
 
+pub(crate) use error::WaitError;
 pub(crate) use http::{Expect, Header, StatusSet};
 pub(crate) use mailbox::Mailbox;
 pub(crate) use probe::{Reason, attempt};
@@ -159,7 +161,7 @@ fn until_answered(waits: &[Wait], manner: Manner) -> Result<(), BootError> {
         let Some(deadline) = first_deadline(&pending) else {
             return match unanswered(pending, began.elapsed()) {
                 none if none.is_empty() => Ok(()),
-                some => Err(BootError::Unanswered(some)),
+                some => Err(WaitError::Unanswered(some).into()),
             };
         };
         let told_at = began + notice;
@@ -171,7 +173,9 @@ fn until_answered(waits: &[Wait], manner: Manner) -> Result<(), BootError> {
                 }
                 notice *= 2;
             }
-            None => return Err(BootError::Unanswered(unanswered(pending, began.elapsed()))),
+            None => {
+                return Err(WaitError::Unanswered(unanswered(pending, began.elapsed())).into());
+            }
         }
     }
 }
@@ -269,7 +273,7 @@ mod tests {
 
     fn unanswered(waits: &[Wait]) -> Vec<String> {
         match until_answered(waits, Manner::Told) {
-            Err(BootError::Unanswered(list)) => {
+            Err(BootError::Wait(WaitError::Unanswered(list))) => {
                 list.iter().map(|one| one.target.to_string()).collect()
             }
             other => panic!("{other:?}"),

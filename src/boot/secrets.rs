@@ -15,7 +15,7 @@ use crate::error::reason;
 use crate::sys::ids::Identity;
 
 /// No variable can be longer: MAX_ARG_STRLEN of execve(2) is 128 KiB, with the name and a NUL.
-pub(super) const LONGEST: usize = 128 * 1024 - 2;
+pub(crate) const LONGEST: usize = 128 * 1024 - 2;
 
 /// Where a secret was found.
 #[derive(Debug, PartialEq, Eq)]
