@@ -11,9 +11,10 @@ use std::{fs, io};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches};
 
+use super::ask::{Asked, ask, option};
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::{Asked, ask, option, print};
+use super::options::print;
 use super::wait::{expect, http_options};
 use crate::boot::duration::shown;
 use crate::boot::wait::{EmptyHost, Expect, Mailbox, Reason, Target, TargetError, attempt};

@@ -19,11 +19,14 @@ mod plain;
 mod print;
 #[cfg(feature = "requirements")]
 mod requirements;
+mod specs;
 mod su;
 #[cfg(feature = "templates")]
 mod templates;
 mod tini;
 
+#[cfg(feature = "checks")]
+mod ask;
 #[cfg(feature = "checks")]
 mod health;
 #[cfg(feature = "checks")]

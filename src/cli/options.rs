@@ -5,13 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::builder::ValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches};
+use lexopt::{Arg, Parser};
 
 use super::failure::Failure;
-use super::parts::{self, Part};
+use super::parts;
+use super::specs::{Kind, SPECS, Spec, help};
 use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
@@ -50,358 +48,18 @@ pub(super) struct Options {
     pub command: Vec<OsString>,
 }
 
-/// How an option is written, and its twin in the environment.
-struct Spec {
-    long: &'static str,
-    part: Part,
-    short: Option<char>,
-    twin: &'static str,
-    kind: Kind,
-    value: &'static str,
-    help: &'static str,
-}
-
-enum Kind {
-    One,
-    /// Repeatable; in the twin, the values are separated by this.
-    Many(u8),
-    /// Repeatable; in the twin, the values are separated by blanks or new lines.
-    Words,
-    Flag,
-}
-
-/// Every option, in the order of the help text; those too that this build is without, so that it can say
-/// so of them.
-const SPECS: [Spec; 30] = [
-    Spec {
-        long: "user",
-        part: Part::Init,
-        short: Some('u'),
-        twin: "PYDEXEC_USER",
-        kind: Kind::One,
-        value: "[USER][:GROUP]",
-        help: "Run the command as this user, by name or number; HOME follows [default: as now]",
-    },
-    Spec {
-        long: "workdir",
-        part: Part::Init,
-        short: Some('w'),
-        twin: "PYDEXEC_WORKDIR",
-        kind: Kind::One,
-        value: "DIR",
-        help: "Run the command in this directory [default: as now]",
-    },
-    Spec {
-        long: "venv",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_VENV",
-        kind: Kind::One,
-        value: "DIR",
-        help: "Activate this virtual environment: VIRTUAL_ENV, PATH, PYTHONHOME",
-    },
-    Spec {
-        long: "requirements",
-        part: Part::Requirements,
-        short: Some('r'),
-        twin: "PYDEXEC_REQUIREMENTS",
-        kind: Kind::Many(b':'),
-        value: "FILE",
-        help: "Install these first, by uv or pip [default: /requirements.txt, if it is there]",
-    },
-    Spec {
-        long: "no-requirements",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_NO_REQUIREMENTS",
-        kind: Kind::Flag,
-        value: "",
-        help: "Install nothing, even if /requirements.txt is there",
-    },
-    Spec {
-        long: "requirements-check",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_REQUIREMENTS_CHECK",
-        kind: Kind::Flag,
-        value: "",
-        help: "Only say what is installed already and what would be; exit 1 if something would",
-    },
-    Spec {
-        long: "requirements-timeout",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_REQUIREMENTS_TIMEOUT",
-        kind: Kind::One,
-        value: "DURATION",
-        help: "How long to wait while another container installs [default: 10m]",
-    },
-    Spec {
-        long: "project",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_PROJECT",
-        kind: Kind::One,
-        value: "DIR",
-        help: "Install what DIR/pyproject.toml depends on, as DIR/uv.lock says if it is there",
-    },
-    Spec {
-        long: "extras",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_EXTRAS",
-        kind: Kind::Many(b','),
-        value: "LIST",
-        help: "Extras of that project, with commas between them",
-    },
-    Spec {
-        long: "wheelhouse",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_WHEELHOUSE",
-        kind: Kind::One,
-        value: "DIR",
-        help: "Install from the wheels in this directory alone, without a network",
-    },
-    Spec {
-        long: "site",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_SITE",
-        kind: Kind::One,
-        value: "DIR",
-        help: "Install into this directory, and neither into the venv nor into site-packages",
-    },
-    Spec {
-        long: "installer",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_INSTALLER",
-        kind: Kind::One,
-        value: "uv|pip",
-        help: "Install by this one [default: uv if it is there, else pip]",
-    },
-    Spec {
-        long: "install-user",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_INSTALL_USER",
-        kind: Kind::One,
-        value: "[USER][:GROUP]",
-        help: "Install as this user [default: that of the command]",
-    },
-    Spec {
-        long: "keep-cache",
-        part: Part::Requirements,
-        short: None,
-        twin: "PYDEXEC_KEEP_CACHE",
-        kind: Kind::Flag,
-        value: "",
-        help: "Keep the installer's cache beside the packages",
-    },
-    Spec {
-        long: "quiet",
-        part: Part::Requirements,
-        short: Some('q'),
-        twin: "PYDEXEC_QUIET",
-        kind: Kind::Flag,
-        value: "",
-        help: "Say nothing of an installation that goes well",
-    },
-    Spec {
-        long: "env",
-        part: Part::Init,
-        short: Some('e'),
-        twin: "PYDEXEC_ENV",
-        kind: Kind::Many(b'\n'),
-        value: "NAME[=VALUE]",
-        help: "Set a variable of the command; NAME alone passes ours on",
-    },
-    Spec {
-        long: "env-file",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_ENV_FILE",
-        kind: Kind::Many(b':'),
-        value: "FILE",
-        help: "Set the variables of this file, a line each, as docker run --env-file reads it",
-    },
-    Spec {
-        long: "env-remove",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_ENV_REMOVE",
-        kind: Kind::Many(b','),
-        value: "NAME",
-        help: "Remove a variable from the command's environment",
-    },
-    Spec {
-        long: "env-clear",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_ENV_CLEAR",
-        kind: Kind::Flag,
-        value: "",
-        help: "Begin with an empty environment",
-    },
-    Spec {
-        long: "secret",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_SECRET",
-        kind: Kind::Many(b','),
-        value: "NAME[=FILE]",
-        help: "Set NAME from the file that NAME_FILE names, or else from FILE",
-    },
-    Spec {
-        long: "opt-from-env",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_OPT_FROM_ENV",
-        kind: Kind::Many(b'\n'),
-        value: "OPT NAME[:-VALUE]",
-        help: "Add OPT and the value of NAME; :-VALUE is for when it is not set, :? an error",
-    },
-    Spec {
-        long: "arg-from-env",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_ARG_FROM_ENV",
-        kind: Kind::Many(b'\n'),
-        value: "NAME[:-VALUE]",
-        help: "Add the value of NAME as an argument, after all options",
-    },
-    Spec {
-        long: "wait",
-        part: Part::Checks,
-        short: None,
-        twin: "PYDEXEC_WAIT",
-        kind: Kind::Words,
-        value: "TARGET",
-        help: "Wait first for tcp://HOST:PORT, http://HOST[:PORT]/PATH, unix:///PATH or file:///PATH",
-    },
-    Spec {
-        long: "wait-timeout",
-        part: Part::Checks,
-        short: None,
-        twin: "PYDEXEC_WAIT_TIMEOUT",
-        kind: Kind::One,
-        value: "DURATION",
-        help: "How long to wait, as in 500ms, 10s, 5m [default: 60s]",
-    },
-    Spec {
-        long: "template",
-        part: Part::Templates,
-        short: None,
-        twin: "PYDEXEC_TEMPLATE",
-        kind: Kind::Many(b'\n'),
-        value: "SRC:DEST",
-        help: "Render this Jinja2 template, or directory of them, with the command's environment as env",
-    },
-    Spec {
-        long: "own",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_OWN",
-        kind: Kind::Many(b':'),
-        value: "PATH",
-        help: "Give PATH and all below it to --user: only what is not theirs yet, no links followed",
-    },
-    Spec {
-        long: "run",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_RUN",
-        kind: Kind::Many(b'\n'),
-        value: "COMMAND",
-        help: "Run this before the command, as its user; split as a shell splits, without one",
-    },
-    Spec {
-        long: "group",
-        part: Part::Init,
-        short: Some('g'),
-        twin: "PYDEXEC_GROUP",
-        kind: Kind::Flag,
-        value: "",
-        help: "Forward signals to the command's whole process group, not to the command alone",
-    },
-    Spec {
-        long: "exec",
-        part: Part::Init,
-        short: None,
-        twin: "PYDEXEC_EXEC",
-        kind: Kind::Flag,
-        value: "",
-        help: "Replace this process by the command: no signals forwarded, no zombies reaped",
-    },
-    Spec {
-        long: "verbose",
-        part: Part::Init,
-        short: Some('v'),
-        twin: "PYDEXEC_VERBOSE",
-        kind: Kind::Flag,
-        value: "",
-        help: "Tell each step on stderr, and how long it took",
-    },
-];
-
-const ABOUT: &str = if Part::Requirements.is_built() {
-    "The entrypoint of a Python container: PID 1, user, requirements, signals, zombies"
-} else {
-    "The entrypoint of a Python container: PID 1, user, signals, zombies"
-};
-
-/// What stands below the options, of the parts that are built.
-fn after_help() -> String {
-    let only = |part: Part, text: &'static str| if part.is_built() { text } else { "" };
-    let extras = match Part::Requirements.is_built() {
-        true => "--env-remove, --secret and --extras",
-        false => "--env-remove and --secret",
-    };
-    let wait = only(Part::Checks, " --wait by blanks,");
-    let file = only(
-        Part::File,
-        "The same from a file: pydexec run FILE; what it would do: pydexec check FILE. ",
-    );
-    let checks = only(Part::Checks, "wait, health, ");
-    let installer = only(Part::Requirements, " or of an installer");
-    let timeout = only(Part::Checks, " 124 a wait that timed out,");
-    format!(
-        "\
-Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
-PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
-twin counts as unset, and the command does not get to see it. In a twin, several values are
-separated: FILEs and PATHs by :, {extras} by a comma,{wait}
-all others by a new line; a flag is 1 or 0.
-
-{file}Tools of their own:
-pydexec {checks}su, links. Each has a --help.
-
-Exit codes: the command's own, or 128+N if signal N killed it; that of a --run{installer}
-that failed; 127 not found, 126 not executable,{timeout} 2 a wrong option,
-variable, file or user, 1 anything else."
-    )
-}
-
 impl Options {
     /// Reads the command line, then the twins of what it does not say.
     pub fn read(
         args: impl Iterator<Item = &'static OsStr>,
         environment: &Environment,
     ) -> Result<Parsed, Failure> {
-        let mut args = args.peekable();
-        // `pydexec -- COMMAND`, the usual call, needs no parser.
-        let mut options = if args.peek() == Some(&OsStr::new("--")) {
-            Self { command: args.skip(1).map(OsStr::to_owned).collect(), ..Self::default() }
-        } else {
-            let words: Vec<&'static OsStr> = args.collect();
-            match ask_for(&words)? {
-                Asked::Matches(matches) => Self::of_matches(matches)?,
-                Asked::Text(text) => return Ok(Parsed::Text(text)),
-            }
+        let mut options = match Self::of_words(args)? {
+            Parsed::Options(options) => options,
+            text @ Parsed::Text(_) => return Ok(text),
         };
         options.take_twins(environment)?;
-        Ok(Parsed::Options(Box::new(options)))
+        Ok(Parsed::Options(options))
     }
 
     /// The names of all twins: the command does not get to see them.
@@ -409,39 +67,52 @@ impl Options {
         SPECS.iter().map(|spec| spec.twin)
     }
 
-    fn of_matches(mut matches: ArgMatches) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        for spec in &SPECS {
-            let given = || matches.value_source(spec.long) == Some(ValueSource::CommandLine);
-            // Of an option that the parser did not have it cannot be asked.
-            if !spec.part.is_built() && matches.try_contains_id(spec.long).is_ok() && given() {
+    fn of_words(words: impl Iterator<Item = &'static OsStr>) -> Result<Parsed, Failure> {
+        let mut options = Box::<Self>::default();
+        let mut given: Vec<&str> = Vec::new();
+        let words: Vec<&OsStr> = words.collect();
+        let mut parser = Parser::from_args(words);
+        loop {
+            if let Some(mut words) = parser.try_raw_args() {
+                // What stands behind the dashes is the command's, whatever it looks like.
+                if words.next_if(|word| word == "--").is_some() {
+                    options.command = words.collect();
+                    return Ok(Parsed::Options(options));
+                }
+            }
+            let spec = match parser.next().map_err(|error| wrong(&error))? {
+                None => return Ok(Parsed::Options(options)),
+                Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Parsed::Text(help())),
+                Some(Arg::Short('V') | Arg::Long("version")) => {
+                    return Ok(Parsed::Text(format!("pydexec {}\n", parts::version())));
+                }
+                Some(Arg::Value(word)) => return Err(unexpected(&word.to_string_lossy())),
+                Some(Arg::Long(name)) => SPECS
+                    .iter()
+                    .find(|spec| spec.long == name)
+                    .ok_or_else(|| unknown(&format!("--{name}")))?,
+                Some(Arg::Short(letter)) => SPECS
+                    .iter()
+                    .find(|spec| spec.short == Some(letter))
+                    .ok_or_else(|| unknown(&format!("-{letter}")))?,
+            };
+            if !spec.part.is_built() {
                 return Err(spec.part.refusal(&format!("option --{}", spec.long)));
             }
             match spec.kind {
-                Kind::Flag => {
-                    if matches.try_get_one(spec.long).is_ok_and(|set| set == Some(&true)) {
-                        options.set_flag(spec.long, true);
-                    }
+                Kind::One | Kind::Flag if given.contains(&spec.long) => {
+                    return Err(Failure::usage(
+                        format!("option {} is given more than once", spec.shown()),
+                        Some("give it once".into()),
+                    ));
                 }
+                Kind::Flag => options.set_flag(spec.long, true),
                 Kind::One | Kind::Many(_) | Kind::Words => {
-                    for value in
-                        matches.try_remove_many(spec.long).ok().flatten().into_iter().flatten()
-                    {
-                        let value: OsString = value;
-                        if value.is_empty() {
-                            return Err(Failure::usage(
-                                format!("option --{} has an empty value", spec.long),
-                                Some(format!("give it a {}, or leave it out", spec.value)),
-                            ));
-                        }
-                        options.add_value(spec.long, value);
-                    }
+                    options.add_value(spec.long, value(spec, &mut parser)?);
                 }
             }
+            given.push(spec.long);
         }
-        let command = matches.remove_many::<OsString>("command");
-        options.command = command.into_iter().flatten().collect();
-        Ok(options)
     }
 
     fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
@@ -581,7 +252,7 @@ pub(super) fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> 
         }
         let name = bytes.split(|byte| *byte == b'=').next().unwrap_or_default();
         let name = String::from_utf8_lossy(name);
-        let distance = |spec: &&Spec| strsim::damerau_levenshtein(spec.twin, &name);
+        let distance = |spec: &&Spec| strsim::osa_distance(spec.twin, &name);
         let Some(nearest) = SPECS.iter().min_by_key(distance) else { continue };
         let far = if name.len() - PREFIX.len() < 4 { 1 } else { 2 };
         if (1..=far).contains(&distance(&nearest)) {
@@ -602,90 +273,65 @@ pub(super) enum Parsed {
     Text(String),
 }
 
-/// The answer of a parser.
-pub(super) enum Asked {
-    Matches(ArgMatches),
-    Text(String),
-}
-
-/// Reads `words` by a parser of no more options than they may name: each costs a start its share,
-/// used or not. What that one does not understand, one of all options reads, or explains.
-fn ask_for(words: &[&'static OsStr]) -> Result<Asked, Failure> {
-    let named = |spec: &&Spec| {
-        words.iter().take_while(|word| **word != "--").any(|word| {
-            let word = word.as_bytes();
-            let long = word.strip_prefix(b"--").map(|word| word.split(|byte| *byte == b'=').next());
-            let short = spec.short.and_then(|letter| u8::try_from(letter).ok());
-            long == Some(Some(spec.long.as_bytes()))
-                || (long.is_none() && short.is_some_and(|letter| word.contains(&letter)))
-        })
+/// The value of an option: the rest of its word, or the next word.
+fn value(spec: &Spec, parser: &mut Parser) -> Result<OsString, Failure> {
+    // In the next word an option is more likely to be meant than a value that looks like one; but
+    // the value of this one begins with an option of somebody else's.
+    let may_be = |word: &OsStr| match word.as_bytes() {
+        b"--" => false,
+        [b'-', _, ..] => spec.long == "opt-from-env",
+        _ => true,
     };
-    let parser_of_some = parser(SPECS.iter().filter(named));
-    let all = [OsStr::new("pydexec")].into_iter().chain(words.iter().copied());
-    match parser_of_some.try_get_matches_from(all) {
-        Ok(matches) => Ok(Asked::Matches(matches)),
-        Err(_) => ask(talking(parser(SPECS.iter())), "pydexec", words.iter().copied()),
+    let value = parser
+        .optional_value()
+        .or_else(|| parser.try_raw_args()?.next_if(may_be))
+        .ok_or_else(|| Failure::usage(format!("option {} needs a value", spec.shown()), None))?;
+    if value.is_empty() {
+        return Err(Failure::usage(
+            format!("option --{} has an empty value", spec.long),
+            Some(format!("give it a {}, or leave it out", spec.value)),
+        ));
     }
+    Ok(value)
 }
 
-fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
-    let mut command = clap::Command::new("pydexec")
-        .override_usage("pydexec [OPTIONS] -- [COMMAND [ARG]...]")
-        .arg(
-            Arg::new("command")
-                .value_name("COMMAND")
-                .last(true)
-                .num_args(0..)
-                .hide(true)
-                .value_parser(ValueParser::os_string()),
-        );
-    for spec in specs {
-        let mut arg =
-            Arg::new(spec.long).long(spec.long).help(spec.help).hide(!spec.part.is_built());
-        if let Some(short) = spec.short {
-            arg = arg.short(short);
+fn unknown(option: &str) -> Failure {
+    let known = SPECS.iter().filter(|spec| spec.part.is_built()).map(|spec| spec.long);
+    let nearest = known
+        .chain(["help", "version"])
+        .map(|long| format!("--{long}"))
+        .map(|long| (strsim::osa_distance(&long, option), long))
+        .min();
+    Failure::usage(
+        format!("unknown option {option:?}"),
+        Some(match nearest {
+            // A single letter is near to none.
+            Some((distance, nearest)) if distance <= 3 && option.len() > distance + 3 => {
+                format!("did you mean {nearest:?}? All: pydexec --help")
+            }
+            _ => "all options: pydexec --help; a command stands behind --".into(),
+        }),
+    )
+}
+
+fn unexpected(word: &str) -> Failure {
+    Failure::usage(
+        format!("unexpected word {word:?}"),
+        Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
+    )
+}
+
+/// What the parser finds wrong by itself.
+fn wrong(error: &lexopt::Error) -> Failure {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            Failure::usage(format!("option {option} takes no value"), None)
         }
-        // Its value begins with an option of somebody else's.
-        arg = arg.allow_hyphen_values(spec.long == "opt-from-env");
-        arg = match spec.kind {
-            Kind::Flag => arg.action(ArgAction::SetTrue),
-            Kind::One | Kind::Many(_) | Kind::Words => arg
-                .value_name(spec.value)
-                .action(match spec.kind {
-                    Kind::One => ArgAction::Set,
-                    _ => ArgAction::Append,
-                })
-                .value_parser(ValueParser::os_string()),
-        };
-        command = command.arg(arg);
+        error => Failure::usage(
+            format!("wrong usage: {error}"),
+            Some("all options: pydexec --help".into()),
+        ),
     }
-    command
-}
-
-/// A parser that can tell of itself.
-fn talking(parser: clap::Command) -> clap::Command {
-    parser.version(env!("CARGO_PKG_VERSION")).about(ABOUT).after_help(after_help())
-}
-
-/// Gives the words to a parser; `name` is how it is called.
-pub(super) fn ask(
-    parser: clap::Command,
-    name: &'static str,
-    args: impl Iterator<Item = &'static OsStr>,
-) -> Result<Asked, Failure> {
-    match parser.try_get_matches_from([OsStr::new(name)].into_iter().chain(args)) {
-        Ok(matches) => Ok(Asked::Matches(matches)),
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp => Ok(Asked::Text(error.to_string())),
-            ErrorKind::DisplayVersion => Ok(Asked::Text(format!("{name} {}\n", parts::version()))),
-            _ => Err(usage(&error)),
-        },
-    }
-}
-
-/// An option with a value, for a parser.
-pub(super) fn option(long: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(long).long(long).value_name(value).help(help).value_parser(ValueParser::os_string())
 }
 
 /// A help text, for stdout.
@@ -697,44 +343,6 @@ pub(super) fn print(text: &str) -> Result<u8, Failure> {
             hint: None,
             code: 1,
         }),
-    }
-}
-
-/// clap's error in our form: a line that says what is wrong, and one that says what to do.
-pub(super) fn usage(error: &clap::Error) -> Failure {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
-        _ => None,
-    };
-    let word = text(ContextKind::InvalidArg).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UnknownArgument if word.starts_with('-') => Failure::usage(
-            format!("unknown option {word:?}"),
-            Some(match text(ContextKind::SuggestedArg) {
-                Some(nearest) => format!("did you mean {nearest:?}? All: pydexec --help"),
-                None => "all options: pydexec --help; a command stands behind --".into(),
-            }),
-        ),
-        ErrorKind::UnknownArgument => Failure::usage(
-            format!("unexpected word {word:?}"),
-            Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
-        ),
-        ErrorKind::ArgumentConflict => Failure::usage(
-            format!("option {word} is given more than once"),
-            Some("give it once".into()),
-        ),
-        ErrorKind::TooManyValues => Failure::usage(format!("option {word} takes no value"), None),
-        ErrorKind::MissingRequiredArgument => {
-            Failure::usage(format!("there is no {}", word.trim_end_matches('.')), None)
-        }
-        ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::NoEquals => {
-            Failure::usage(format!("option {word} needs a value"), None)
-        }
-        kind => Failure::usage(
-            format!("wrong usage: {kind}"),
-            Some("all options: pydexec --help".into()),
-        ),
     }
 }
 
@@ -752,12 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parser_is_well_formed() {
-        talking(parser(SPECS.iter())).debug_assert();
-    }
-
-    #[test]
-    fn with_and_without_the_parser_it_is_the_same() {
+    fn behind_the_dashes_all_is_the_commands() {
         let short = read(&["--", "a", "--user", "x", "--"], &[]).unwrap();
         let long = read(&["--env-clear", "--", "a", "--user", "x", "--"], &[]).unwrap();
         assert_eq!(short.command, ["a", "--user", "x", "--"]);

@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use super::ask::{Asked, ask, option};
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::{Asked, Options, ask, option, print};
+use super::options::{Options, print};
 use crate::boot::wait::{Expect, Header, StatusSet, Target, TargetError, Wait};
 use crate::boot::{Boot, BootError, Run, Step, WaitError};
 use crate::command::{Command, Environment};

@@ -10,9 +10,10 @@ use std::time::Duration;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgMatches};
 
+use super::ask::{option, usage};
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::option;
+use super::options::print;
 use super::wait::targets;
 use crate::boot::BootError;
 use crate::boot::wait::{self, Manner, Wait};
@@ -34,11 +35,11 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     let matches = match parser().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
-            return super::options::print(&error.to_string());
+            return print(&error.to_string());
         }
         Err(error) => {
             line(&format!("usage: {USAGE}"));
-            return Ok(refuse(&super::options::usage(&error).message));
+            return Ok(refuse(&usage(&error).message));
         }
     };
     match read(matches) {
