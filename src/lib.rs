@@ -30,6 +30,9 @@
 // Without the binary, what only the binary uses is left to the linker.
 #![cfg_attr(not(feature = "init"), allow(dead_code, unused_imports))]
 
+// These serve every part of the binary: what is used by one alone that is not built, is left to the
+// linker. `boot` and `cli` have exactly what is built.
+#[cfg_attr(not(feature = "file"), allow(dead_code, unused_imports))]
 pub mod command;
 pub mod error;
 pub mod user;
@@ -38,6 +41,7 @@ pub mod user;
 mod boot;
 #[cfg(feature = "file")]
 mod entrypoint;
+#[cfg_attr(not(feature = "file"), allow(dead_code, unused_imports))]
 mod init;
 mod log;
 
@@ -46,6 +50,7 @@ mod log;
 pub mod cli;
 #[doc(hidden)]
 #[allow(missing_docs)]
+#[cfg_attr(not(feature = "file"), allow(dead_code))]
 pub mod sys;
 
 pub use command::{Child, Command, EnvArg, Environment, ExecPlan};

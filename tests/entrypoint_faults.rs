@@ -1,5 +1,7 @@
 //! What is wrong with an entrypoint file: all of it is told, with its place, and nothing is done.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::ffi::OsStr;

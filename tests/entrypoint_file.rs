@@ -1,5 +1,7 @@
 //! `pydexec run FILE` and `pydexec check FILE`: what a file does, and in which order.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::ffi::OsStr;

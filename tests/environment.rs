@@ -1,6 +1,8 @@
 //! What the command finds in its environment: `--env…`, the twins, `--venv`, `--workdir`, and the
 //! prompt that comes without a command.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::ffi::{OsStr, OsString};

@@ -1,6 +1,8 @@
 //! What is said, and with which code, when the command cannot be started: one line of what failed
 //! and why, at most one more of what to do, and nothing done.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::ffi::{OsStr, OsString};

@@ -1,5 +1,7 @@
 //! `pydexec health`: 0 or 1, and one line of reason.
 
+#![cfg(feature = "checks")]
+
 mod steps;
 
 use std::fs::File;

@@ -1,6 +1,8 @@
 //! The `entrypoint.sh` that people have, and our file for the same: both run in the same place, and
 //! what comes of them is compared. Each pair stands in `tests/idioms`.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::fs;

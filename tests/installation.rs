@@ -1,5 +1,7 @@
 //! What is installed at start: when, by what, where, and what is left of it when it is killed.
 
+#![cfg(feature = "requirements")]
+
 mod support;
 
 use std::fs::{self, File};

@@ -1,6 +1,8 @@
 //! The built-in judgement of what is installed, compared with what pip says of the same: over a few
 //! hundred installations and requirement files that were made at random.
 
+#![cfg(feature = "requirements")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `--own`, on real trees. Giving files away takes root.
 
+#![cfg(feature = "init")]
+
 mod steps;
 
 use std::ffi::CString;

@@ -1,5 +1,7 @@
 //! What is installed before the command starts: by whom, with what result, and what ends it.
 
+#![cfg(feature = "requirements")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! That the static binary is one: what its file says, and that it runs where nothing else is.
 
+#![cfg(feature = "file")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `--template`, with real files.
 
+#![cfg(feature = "templates")]
+
 mod steps;
 
 use std::fs;

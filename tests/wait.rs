@@ -1,5 +1,7 @@
 //! `pydexec wait`, `--wait` and `wait-for-port`, with real listeners.
 
+#![cfg(feature = "checks")]
+
 mod steps;
 
 use std::fs;

@@ -7,14 +7,19 @@
 
 #![forbid(unsafe_code)]
 
+// Who reads one is a part; all tell them.
+#[cfg_attr(not(any(feature = "requirements", feature = "checks")), allow(dead_code))]
 pub(crate) mod duration;
 mod env_file;
 mod error;
+#[cfg_attr(not(feature = "requirements"), allow(dead_code))]
+mod exposure;
 mod in_child;
 pub(crate) mod own;
 #[cfg(feature = "requirements")]
 mod requirements;
 mod run_step;
+#[cfg_attr(not(feature = "file"), allow(dead_code))]
 pub(crate) mod secrets;
 #[cfg(feature = "templates")]
 pub(crate) mod template;
@@ -29,11 +34,13 @@ use crate::sys::signal::Signal;
 
 pub(crate) use env_file::EnvFile;
 pub(crate) use error::BootError;
+use exposure::Exposure;
 pub(crate) use own::{Own, OwnError, Owner};
+#[cfg(feature = "file")]
+pub(crate) use requirements::Absent;
 #[cfg(feature = "requirements")]
 pub(crate) use requirements::{
-    Absent, Exposure, Installer, Report, Requirements, RequirementsOptions,
-    USUAL_FILE as USUAL_REQUIREMENTS,
+    Installer, Report, Requirements, RequirementsOptions, USUAL_FILE as USUAL_REQUIREMENTS,
 };
 pub(crate) use run_step::{Failure, RunStep};
 #[cfg(feature = "templates")]
@@ -84,13 +91,8 @@ impl Boot {
     /// Does it, and returns the exit code of this process.
     pub fn run(mut self, start: Start, log: Log) -> Result<u8, BootError> {
         if self.run == Run::Exec && self.steps.iter().all(Step::is_done) {
-            #[cfg(feature = "requirements")]
-            for step in self.steps {
-                if let Step::Requirements(requirements) = step {
-                    if let Some(exposure) = requirements.exposure() {
-                        exposure.apply(&mut self.command.environment);
-                    }
-                }
+            for exposure in self.steps.iter().filter_map(Step::exposure) {
+                exposure.apply(&mut self.command.environment);
             }
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
@@ -101,7 +103,6 @@ impl Boot {
             match step.run(&mut supervisor, log)? {
                 Outcome::Done => {}
                 // What is installed is there for the steps that come after it, too.
-                #[cfg(feature = "requirements")]
                 Outcome::Exposed(exposure) => {
                     for step in steps.as_mut_slice() {
                         if let Step::Run(step) = step {
@@ -124,10 +125,10 @@ impl Boot {
 
 /// What came of a step that was done.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "requirements"), allow(dead_code))]
 pub(crate) enum Outcome {
     Done,
-    /// There are packages now that all what follows must be told of.
-    #[cfg(feature = "requirements")]
+    /// Something is there now that all that follows must be told of.
     Exposed(Exposure),
     /// Somebody asked the container to end: the exit code.
     End(u8),
@@ -143,6 +144,16 @@ impl Step {
         }
     }
 
+    /// Of that which is there already, how the command comes to see it.
+    fn exposure(&self) -> Option<&Exposure> {
+        match self {
+            #[cfg(feature = "requirements")]
+            Self::Requirements(requirements) => requirements.exposure(),
+            _ => None,
+        }
+    }
+
+    #[cfg_attr(not(feature = "requirements"), expect(unused_variables, reason = "they alone log"))]
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Outcome, BootError> {
         let code = match self {
             #[cfg(feature = "checks")]

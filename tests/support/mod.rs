@@ -76,7 +76,17 @@ pub fn skip(why: &str) -> bool {
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
-    std::env::var_os("PYDEXEC_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_pydexec").into()).into()
+    std::env::var_os("PYDEXEC_BIN").map_or_else(built, PathBuf::from)
+}
+
+#[cfg(feature = "init")]
+fn built() -> PathBuf {
+    env!("CARGO_BIN_EXE_pydexec").into()
+}
+
+#[cfg(not(feature = "init"))]
+fn built() -> PathBuf {
+    panic!("the library alone has no binary to test: --features init")
 }
 
 /// The program that tests run as the child.

@@ -38,6 +38,7 @@ use satisfied::{Verdict, judge};
 use stamp::{Ingredients, Origin};
 
 use super::error::BootError;
+use super::exposure::Exposure;
 use super::{Outcome, killed_by};
 use crate::command::ExecPlan;
 use crate::error::Error;
@@ -48,7 +49,6 @@ use crate::user::{Database, UserSpec};
 
 pub(crate) use error::RequirementsError;
 pub(crate) use installer::Installer;
-pub(crate) use place::Exposure;
 pub(crate) use report::Report;
 
 /// Where people mount it (as `polytope/python` does).
@@ -190,9 +190,9 @@ impl Requirements {
     }
 
     /// How the command comes to see what is there.
-    pub fn exposure(self) -> Option<Exposure> {
-        match self.seen {
-            Some(Look::There { exposure, .. }) => exposure,
+    pub fn exposure(&self) -> Option<&Exposure> {
+        match &self.seen {
+            Some(Look::There { exposure, .. }) => exposure.as_ref(),
             _ => None,
         }
     }

@@ -24,7 +24,8 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use super::error::RequirementsError;
 use super::interpreter::{Interpreter, Kind};
 use super::stamp::Origin;
-use crate::command::{Environment, lookup};
+use crate::boot::exposure::Exposure;
+use crate::command::Environment;
 use crate::sys::ids::{self, FilesAs};
 use crate::user::Credentials;
 
@@ -235,15 +236,8 @@ fn denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// How a command comes to see an overlay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Exposure {
-    variable: &'static str,
-    value: OsString,
-    programs: PathBuf,
-}
-
 impl Exposure {
+    /// That of an overlay.
     pub(super) fn of(overlay: &Path, interpreter: &Interpreter, environment: &Environment) -> Self {
         let site = packages_of(overlay, interpreter);
         let programs = site.join("bin");
@@ -257,20 +251,6 @@ impl Exposure {
             value.push(before);
         }
         Self { variable: "PYTHONPATH", value, programs }
-    }
-
-    /// Lets a command with this environment see it.
-    pub fn apply(&self, environment: &mut Environment) {
-        environment.set(self.variable, &self.value);
-        let mut path = OsString::from(&self.programs);
-        path.push(":");
-        path.push(lookup::search_path(environment));
-        environment.set("PATH", path);
-    }
-
-    /// The variable by which Python is told.
-    pub(super) fn variable(&self) -> &'static str {
-        self.variable
     }
 }
 

@@ -25,6 +25,7 @@ impl Report {
 
 impl Report {
     /// What each line is about, and what it says.
+    #[cfg(feature = "file")]
     pub fn into_lines(self) -> impl Iterator<Item = (&'static str, String)> {
         self.lines.into_iter()
     }
@@ -65,7 +66,7 @@ impl Requirements {
         let (word, why, is_there) = match &self.seen {
             Some(Look::There { why, exposure }) => {
                 let why = match exposure {
-                    Some(exposure) => format!("{why}, seen by {}", exposure.variable()),
+                    Some(exposure) => format!("{why}, seen by {}", exposure.variable),
                     None => why.clone(),
                 };
                 ("nothing to do", why, true)
