@@ -23,6 +23,9 @@
 //! # Ok::<(), pydexec::Error>(())
 //! ```
 //!
+//! All of it is there in every build. The features (`init`, `requirements`, `checks`, `templates`,
+//! `file`) are parts of the binary: with `default-features = false` none of their crates is compiled.
+//!
 //! Linux only: it speaks to the kernel of containers.
 
 #![deny(unsafe_code)]

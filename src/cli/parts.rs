@@ -45,12 +45,19 @@ impl Part {
         }
     }
 
+    /// What it is to people.
+    const fn called(self) -> &'static str {
+        match self {
+            Self::File => "entrypoint files",
+            part => part.feature(),
+        }
+    }
+
     /// What is said of something of this part, which is not built.
     pub fn refusal(self, asked_for: &str) -> Failure {
-        let feature = self.feature();
         Failure::usage(
-            format!("{asked_for}: this pydexec was built without {feature}"),
-            Some(format!("use the full build, or one with the feature {feature}")),
+            format!("{asked_for}: this pydexec was built without {}", self.called()),
+            Some(format!("use the full build, or one with the feature {:?}", self.feature())),
         )
     }
 }
@@ -59,7 +66,7 @@ impl Part {
 pub(super) fn version() -> String {
     let parts = [Part::Requirements, Part::Checks, Part::Templates, Part::File];
     let left_out = parts.iter().filter(|part| !part.is_built());
-    let left_out: Vec<&str> = left_out.map(|part| part.feature()).collect();
+    let left_out: Vec<&str> = left_out.map(|part| part.called()).collect();
     let version = env!("CARGO_PKG_VERSION");
     match left_out.as_slice() {
         [] => version.to_owned(),
@@ -79,4 +86,28 @@ pub(super) fn check(args: Args) -> Result<(), Failure> {
     let name = base_name(args.get(0).unwrap_or_default());
     let found = left_out(&NAMES, name).or_else(|| left_out(&SUBCOMMANDS, args.get(1)?));
     found.map_or(Ok(()), |(name, part)| Err(part.refusal(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_parts_is_there_if_the_part_is() {
+        let faces = |table: &[(&str, super::super::Face)]| -> Vec<String> {
+            table.iter().map(|(name, _)| (*name).to_owned()).collect()
+        };
+        let names = faces(super::super::NAMES);
+        let subcommands = faces(super::super::SUBCOMMANDS);
+        for (table, built) in [(&NAMES[..], names), (&SUBCOMMANDS[..], subcommands)] {
+            for (name, part) in table {
+                assert_eq!(built.iter().any(|known| known == name), part.is_built(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_build_is_without_nothing() {
+        assert_eq!(version() == env!("CARGO_PKG_VERSION"), cfg!(feature = "file"));
+    }
 }
