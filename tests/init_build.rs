@@ -12,9 +12,9 @@ use support::{Exit, Need, Output, Scene, Scratch, able, binary, eventually, prob
 
 /// The file, if there is one to be tested.
 fn init() -> Option<PathBuf> {
-    let file = std::env::var_os("PYDEXEC_INIT").map(PathBuf::from);
+    let file = std::env::var_os("PYDEXEC_INIT_BIN").map(PathBuf::from);
     if file.is_none() {
-        skip("PYDEXEC_INIT names no build with init alone: run it by `make test`");
+        skip("PYDEXEC_INIT_BIN names no build with init alone: run it by `make test`");
     }
     file.filter(|_| able(Need::Namespaces))
 }
