@@ -24,9 +24,8 @@ mod su;
 #[cfg(feature = "templates")]
 mod templates;
 mod tini;
+mod words;
 
-#[cfg(feature = "checks")]
-mod ask;
 #[cfg(feature = "checks")]
 mod health;
 #[cfg(feature = "checks")]

@@ -5,11 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use lexopt::{Arg, Parser};
-
 use super::failure::Failure;
 use super::parts;
 use super::specs::{Kind, SPECS, Spec, help};
+use super::words::{Given, Words};
 use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
@@ -69,50 +68,39 @@ impl Options {
 
     fn of_words(words: impl Iterator<Item = &'static OsStr>) -> Result<Parsed, Failure> {
         let mut options = Box::<Self>::default();
-        let mut given: Vec<&str> = Vec::new();
-        let words: Vec<&OsStr> = words.collect();
-        let mut parser = Parser::from_args(words);
-        loop {
-            if let Some(mut words) = parser.try_raw_args() {
-                // What stands behind the dashes is the command's, whatever it looks like.
-                if words.next_if(|word| word == "--").is_some() {
-                    options.command = words.collect();
-                    return Ok(Parsed::Options(options));
-                }
-            }
-            let spec = match parser.next().map_err(|error| wrong(&error))? {
-                None => return Ok(Parsed::Options(options)),
-                Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Parsed::Text(help())),
-                Some(Arg::Short('V') | Arg::Long("version")) => {
+        let mut words = Words::new("pydexec", &SPECS, words).with_version();
+        while let Some(given) = words.next()? {
+            match given {
+                Given::Help => return Ok(Parsed::Text(help())),
+                Given::Version => {
                     return Ok(Parsed::Text(format!("pydexec {}\n", parts::version())));
                 }
-                Some(Arg::Value(word)) => return Err(unexpected(&word.to_string_lossy())),
-                Some(Arg::Long(name)) => SPECS
-                    .iter()
-                    .find(|spec| spec.long == name)
-                    .ok_or_else(|| unknown(&format!("--{name}")))?,
-                Some(Arg::Short(letter)) => SPECS
-                    .iter()
-                    .find(|spec| spec.short == Some(letter))
-                    .ok_or_else(|| unknown(&format!("-{letter}")))?,
-            };
-            if !spec.part.is_built() {
-                return Err(spec.part.refusal(&format!("option --{}", spec.long)));
-            }
-            match spec.kind {
-                Kind::One | Kind::Flag if given.contains(&spec.long) => {
+                Given::Option(spec, _) if !spec.part.is_built() => {
+                    return Err(spec.part.refusal(&format!("option --{}", spec.long)));
+                }
+                Given::Option(spec, value) => match spec.kind {
+                    Kind::Flag => options.set_flag(spec.long, true),
+                    Kind::One | Kind::Many(_) | Kind::Words if value.is_empty() => {
+                        return Err(Failure::usage(
+                            format!("option --{} has an empty value", spec.long),
+                            Some(format!("give it a {}, or leave it out", spec.value)),
+                        ));
+                    }
+                    Kind::One | Kind::Many(_) | Kind::Words => {
+                        options.add_value(spec.long, value);
+                    }
+                },
+                Given::Operand(word) => {
+                    let word = word.to_string_lossy();
                     return Err(Failure::usage(
-                        format!("option {} is given more than once", spec.shown()),
-                        Some("give it once".into()),
+                        format!("unexpected word {word:?}"),
+                        Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
                     ));
                 }
-                Kind::Flag => options.set_flag(spec.long, true),
-                Kind::One | Kind::Many(_) | Kind::Words => {
-                    options.add_value(spec.long, value(spec, &mut parser)?);
-                }
+                Given::Rest(command) => options.command = command,
             }
-            given.push(spec.long);
         }
+        Ok(Parsed::Options(options))
     }
 
     fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
@@ -271,67 +259,6 @@ pub(super) enum Parsed {
     Options(Box<Options>),
     /// The help or the version, for stdout.
     Text(String),
-}
-
-/// The value of an option: the rest of its word, or the next word.
-fn value(spec: &Spec, parser: &mut Parser) -> Result<OsString, Failure> {
-    // In the next word an option is more likely to be meant than a value that looks like one; but
-    // the value of this one begins with an option of somebody else's.
-    let may_be = |word: &OsStr| match word.as_bytes() {
-        b"--" => false,
-        [b'-', _, ..] => spec.long == "opt-from-env",
-        _ => true,
-    };
-    let value = parser
-        .optional_value()
-        .or_else(|| parser.try_raw_args()?.next_if(may_be))
-        .ok_or_else(|| Failure::usage(format!("option {} needs a value", spec.shown()), None))?;
-    if value.is_empty() {
-        return Err(Failure::usage(
-            format!("option --{} has an empty value", spec.long),
-            Some(format!("give it a {}, or leave it out", spec.value)),
-        ));
-    }
-    Ok(value)
-}
-
-fn unknown(option: &str) -> Failure {
-    let known = SPECS.iter().filter(|spec| spec.part.is_built()).map(|spec| spec.long);
-    let nearest = known
-        .chain(["help", "version"])
-        .map(|long| format!("--{long}"))
-        .map(|long| (strsim::osa_distance(&long, option), long))
-        .min();
-    Failure::usage(
-        format!("unknown option {option:?}"),
-        Some(match nearest {
-            // A single letter is near to none.
-            Some((distance, nearest)) if distance <= 3 && option.len() > distance + 3 => {
-                format!("did you mean {nearest:?}? All: pydexec --help")
-            }
-            _ => "all options: pydexec --help; a command stands behind --".into(),
-        }),
-    )
-}
-
-fn unexpected(word: &str) -> Failure {
-    Failure::usage(
-        format!("unexpected word {word:?}"),
-        Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
-    )
-}
-
-/// What the parser finds wrong by itself.
-fn wrong(error: &lexopt::Error) -> Failure {
-    match error {
-        lexopt::Error::UnexpectedValue { option, .. } => {
-            Failure::usage(format!("option {option} takes no value"), None)
-        }
-        error => Failure::usage(
-            format!("wrong usage: {error}"),
-            Some("all options: pydexec --help".into()),
-        ),
-    }
 }
 
 /// A help text, for stdout.

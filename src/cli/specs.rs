@@ -1,6 +1,7 @@
 //! What options the entrypoint form has, and how they are told to people.
 
 use super::parts::Part;
+use super::words::Named;
 
 /// How an option is written, and its twin in the environment.
 pub(super) struct Spec {
@@ -297,13 +298,29 @@ pub(super) static SPECS: [Spec; 30] = [
     },
 ];
 
-impl Spec {
-    /// As it stands in messages: `--user <[USER][:GROUP]>`.
-    pub fn shown(&self) -> String {
+impl Named for Spec {
+    fn long(&self) -> &'static str {
+        self.long
+    }
+
+    fn short(&self) -> Option<char> {
+        self.short
+    }
+
+    fn value(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Flag => format!("--{}", self.long),
-            Kind::One | Kind::Many(_) | Kind::Words => format!("--{} <{}>", self.long, self.value),
+            Kind::Flag => None,
+            Kind::One | Kind::Many(_) | Kind::Words => Some(self.value),
         }
+    }
+
+    fn repeats(&self) -> bool {
+        matches!(self.kind, Kind::Many(_) | Kind::Words)
+    }
+
+    fn takes_options(&self) -> bool {
+        // Its value begins with an option of somebody else's.
+        self.long == "opt-from-env"
     }
 }
 
