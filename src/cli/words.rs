@@ -72,6 +72,7 @@ impl<T: Named> Words<T> {
     }
 
     /// As Python's argparse reads long names.
+    #[cfg(feature = "checks")]
     pub fn shortened(self) -> Self {
         Self { shortened: true, ..self }
     }
