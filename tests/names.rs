@@ -2,6 +2,8 @@
 //!
 //! Whether each of them behaves as the original is for the suite in `parity`.
 
+#![cfg(feature = "checks")]
+
 mod support;
 
 use std::fs;

@@ -84,7 +84,7 @@ fn ctrl_c_ends_the_script_that_started_us() {
         return;
     }
     let script = format!(
-        "for turn in 1 2 3; do {:?} --no-requirements -- {:?} echo; done; echo survived",
+        "for turn in 1 2 3; do {:?} --workdir=/ -- {:?} echo; done; echo survived",
         support::binary(),
         support::probe()
     );
@@ -100,7 +100,7 @@ fn a_start_that_fails_gives_the_terminal_back() {
         return;
     }
     let script = format!(
-        "{:?} --no-requirements -- /nonexistent; read word; echo got=$word",
+        "{:?} --workdir=/ -- /nonexistent; read word; echo got=$word",
         support::binary()
     );
     let mut run = support::program("/bin/bash", &["-c", &script]).on_a_terminal().start();

@@ -112,7 +112,7 @@ pub(super) fn owner(plan: &ExecPlan) -> Option<Owner> {
 
 /// Cleared first, then files, then single variables, then removals: each can correct those before.
 fn variables(command: &mut Command, options: &Options, ours: &Environment) -> Result<(), Failure> {
-    for twin in Options::twins() {
+    for twin in Options::twins().filter(|twin| ours.get(twin).is_some()) {
         command.env_remove(twin);
     }
     if options.env_clear {
