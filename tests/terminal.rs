@@ -99,10 +99,8 @@ fn a_start_that_fails_gives_the_terminal_back() {
     if !able(Need::Namespaces) {
         return;
     }
-    let script = format!(
-        "{:?} --workdir=/ -- /nonexistent; read word; echo got=$word",
-        support::binary()
-    );
+    let script =
+        format!("{:?} --workdir=/ -- /nonexistent; read word; echo got=$word", support::binary());
     let mut run = support::program("/bin/bash", &["-c", &script]).on_a_terminal().start();
     run.until("no such file");
     run.types("word\n");
