@@ -59,7 +59,7 @@ fn a_start_stays_within_its_budget_of_instructions() {
     let scratch = support::Scratch::new();
     let link = |name: &str| {
         let link = scratch.path().join(name);
-        std::os::unix::fs::symlink(&binary, &link).unwrap();
+        std::os::unix::fs::symlink(binary, &link).unwrap();
         link.to_str().unwrap().to_owned()
     };
     let target = [probe, "exit", "0"];
