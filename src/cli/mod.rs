@@ -47,45 +47,95 @@ use crate::sys::Args;
 /// A whole tool, from its arguments to its exit code.
 type Face = fn(Args, Start) -> Result<u8, Failure>;
 
-/// The names under which this binary is another tool, and what it is then. `pydexec links` installs
-/// all of them.
-const NAMES: &[(&str, Face)] = &[
-    ("pysu", su::pysu),
-    ("gosu", su::gosu),
-    ("su-exec", su::su_exec),
-    ("tini", tini::main),
-    ("tini-static", tini::main),
-    ("docker-init", tini::main),
-    ("dumb-init", dumb_init::main),
-    ("catatonit", catatonit::main),
+/// A function that finds a tool by its name: by comparing numbers that stand in the code, not texts
+/// that lie pages away from it.
+macro_rules! tools {
+    ($(#[$about:meta])* $find:ident: $($(#[$row:meta])* $name:literal => $face:path,)*) => {
+        $(#[$about])*
+        fn $find(name: &OsStr) -> Option<Face> {
+            let name = number(name.as_bytes())?;
+            $($(#[$row])* if Some(name) == const { number($name.as_bytes()) } {
+                return Some($face);
+            })*
+            None
+        }
+    };
+}
+
+tools! {
+    /// The tool that this binary is under that name.
+    named:
+    "pysu" => su::pysu,
+    "gosu" => su::gosu,
+    "su-exec" => su::su_exec,
+    "tini" => tini::main,
+    "tini-static" => tini::main,
+    "docker-init" => tini::main,
+    "dumb-init" => dumb_init::main,
+    "catatonit" => catatonit::main,
     #[cfg(feature = "checks")]
-    ("wait-for-port", wait_for_port::main),
+    "wait-for-port" => wait_for_port::main,
+    #[cfg(not(feature = "checks"))]
+    "wait-for-port" => parts::no_wait_for_port,
+}
+
+tools! {
+    /// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
+    /// none of them can stand in a program's way.
+    subcommand:
+    #[cfg(feature = "file")]
+    "run" => run::run,
+    #[cfg(not(feature = "file"))]
+    "run" => parts::no_file,
+    #[cfg(feature = "file")]
+    "check" => run::check,
+    #[cfg(not(feature = "file"))]
+    "check" => parts::no_file,
+    "su" => su::main,
+    "links" => links::main,
+    #[cfg(feature = "checks")]
+    "wait" => wait::main,
+    #[cfg(not(feature = "checks"))]
+    "wait" => parts::no_checks,
+    #[cfg(feature = "checks")]
+    "health" => health::main,
+    #[cfg(not(feature = "checks"))]
+    "health" => parts::no_checks,
+}
+
+/// The names that `pydexec links` installs: all of those that this build has.
+const NAMES: &[&str] = &[
+    "pysu",
+    "gosu",
+    "su-exec",
+    "tini",
+    "tini-static",
+    "docker-init",
+    "dumb-init",
+    "catatonit",
+    #[cfg(feature = "checks")]
+    "wait-for-port",
 ];
 
-/// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
-/// none of them can stand in a program's way.
-const SUBCOMMANDS: &[(&str, Face)] = &[
-    #[cfg(feature = "file")]
-    ("run", run::run),
-    #[cfg(feature = "file")]
-    ("check", run::check),
-    ("su", su::main),
-    ("links", links::main),
-    #[cfg(feature = "checks")]
-    ("wait", wait::main),
-    #[cfg(feature = "checks")]
-    ("health", health::main),
-];
+/// The bytes of a short text as one number.
+const fn number(text: &[u8]) -> Option<u128> {
+    let (mut number, mut rest) = (0, text);
+    while let [first, others @ ..] = rest {
+        number = number << 8 | *first as u128;
+        rest = others;
+    }
+    if text.len() <= 16 { Some(number) } else { None }
+}
 
 const LICENSE: &str = include_str!("../../LICENSE");
 
 /// The whole program. Called by the C `main`, which returns what this returns.
 pub fn main(args: Args) -> u8 {
     let start = Start::block();
-    let face = face(NAMES, base_name(args.get(0).unwrap_or_default()))
-        .or_else(|| face(SUBCOMMANDS, args.get(1)?))
+    let face = named(base_name(args.get(0).unwrap_or_default()))
+        .or_else(|| subcommand(args.get(1)?))
         .unwrap_or(entrypoint::main);
-    match parts::check(args).and_then(|()| face(args, start)) {
+    match face(args, start) {
         Ok(code) => code,
         Err(failure) => {
             failure.print();
@@ -94,11 +144,25 @@ pub fn main(args: Args) -> u8 {
     }
 }
 
-fn face(faces: &[(&str, Face)], name: &OsStr) -> Option<Face> {
-    faces.iter().find(|(known, _)| name == *known).map(|(_, face)| *face)
-}
-
 /// The name of a path, without the directories.
 fn base_name(path: &OsStr) -> &OsStr {
     OsStr::from_bytes(path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_installed_is_a_tool_and_nothing_like_it_is() {
+        for name in NAMES {
+            assert!(named(OsStr::new(name)).is_some(), "{name}");
+            for other in [&name[1..], &name[..name.len() - 1], &format!("{name}s")] {
+                assert!(NAMES.contains(&other) || named(OsStr::new(other)).is_none(), "{other}");
+            }
+        }
+        for other in ["", "pydexec", "su", "a-name-longer-than-numbers-are"] {
+            assert!(named(OsStr::new(other)).is_none(), "{other}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The parts that a build of this binary may be without (`[features]` in Cargo.toml), and what is said
 //! where one of them is asked for.
 
-use std::ffi::OsStr;
-
-use super::base_name;
 use super::failure::Failure;
+#[cfg(not(feature = "file"))]
+use crate::init::Start;
+#[cfg(not(feature = "file"))]
 use crate::sys::Args;
 
 /// A part, by the name of its feature.
@@ -16,13 +16,6 @@ pub(super) enum Part {
     Templates,
     File,
 }
-
-/// The names of other tools that a part answers to.
-const NAMES: [(&str, Part); 1] = [("wait-for-port", Part::Checks)];
-
-/// The subcommands that are a part's.
-const SUBCOMMANDS: [(&str, Part); 4] =
-    [("run", Part::File), ("check", Part::File), ("wait", Part::Checks), ("health", Part::Checks)];
 
 impl Part {
     pub const fn is_built(self) -> bool {
@@ -74,37 +67,32 @@ pub(super) fn version() -> String {
     }
 }
 
-/// Refuses the name and the subcommand of a part that is left out.
-pub(super) fn check(args: Args) -> Result<(), Failure> {
-    // It brings all the others, and a full build has nothing to look for.
-    if Part::File.is_built() {
-        return Ok(());
-    }
-    let left_out = |table: &[(&'static str, Part)], name: &OsStr| {
-        table.iter().copied().find(|(known, part)| name == *known && !part.is_built())
-    };
-    let name = base_name(args.get(0).unwrap_or_default());
-    let found = left_out(&NAMES, name).or_else(|| left_out(&SUBCOMMANDS, args.get(1)?));
-    found.map_or(Ok(()), |(name, part)| Err(part.refusal(name)))
+/// In place of `wait-for-port`.
+#[cfg(not(feature = "checks"))]
+pub(super) fn no_wait_for_port(_: Args, _: Start) -> Result<u8, Failure> {
+    Err(Part::Checks.refusal("wait-for-port"))
+}
+
+/// In place of the subcommands `wait` and `health`.
+#[cfg(not(feature = "checks"))]
+pub(super) fn no_checks(args: Args, _: Start) -> Result<u8, Failure> {
+    Err(Part::Checks.refusal(&subcommand(args)))
+}
+
+/// In place of the subcommands `run` and `check`.
+#[cfg(not(feature = "file"))]
+pub(super) fn no_file(args: Args, _: Start) -> Result<u8, Failure> {
+    Err(Part::File.refusal(&subcommand(args)))
+}
+
+#[cfg(not(feature = "file"))]
+fn subcommand(args: Args) -> std::borrow::Cow<'static, str> {
+    args.get(1).unwrap_or_default().to_string_lossy()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_a_parts_is_there_if_the_part_is() {
-        let faces = |table: &[(&str, super::super::Face)]| -> Vec<String> {
-            table.iter().map(|(name, _)| (*name).to_owned()).collect()
-        };
-        let names = faces(super::super::NAMES);
-        let subcommands = faces(super::super::SUBCOMMANDS);
-        for (table, built) in [(&NAMES[..], names), (&SUBCOMMANDS[..], subcommands)] {
-            for (name, part) in table {
-                assert_eq!(built.iter().any(|known| known == name), part.is_built(), "{name}");
-            }
-        }
-    }
 
     #[test]
     fn a_full_build_is_without_nothing() {
