@@ -65,6 +65,11 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     if program.is_none() {
         plan.program = prompt(&plan.environment)?;
     }
+    // Looked at in the order in which faults are told, which is not that of the steps.
+    #[cfg(feature = "checks")]
+    let wait = wait::step(options)?;
+    #[cfg(feature = "requirements")]
+    let requirements = requirements::step(options, &before)?;
     let run = match (options.exec, options.group) {
         (true, _) => Run::Exec,
         (false, true) => Run::AsInit(Policy::ours(Target::Group)),
@@ -72,7 +77,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
     };
     let mut steps = Vec::new();
     #[cfg(feature = "checks")]
-    steps.extend(wait::step(options)?);
+    steps.extend(wait);
     #[cfg(feature = "templates")]
     steps.extend(templates::step(options, &before)?);
     let owner = owner(&before);
@@ -86,7 +91,7 @@ fn lower(options: &Options, environment: &Environment) -> Result<Boot, Failure> 
         steps.push(Step::Own(owns));
     }
     #[cfg(feature = "requirements")]
-    steps.extend(requirements::step(options, &before)?);
+    steps.extend(requirements);
     steps.extend(inline::runs(options, &before)?);
     Ok(Boot { steps, command: plan, run })
 }

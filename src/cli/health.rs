@@ -3,15 +3,18 @@
 //! Docker knows 0 (healthy) and 1 (not), and reserves 2: every failure here is a 1, a wrong option
 //! too. The one line of reason is kept by Docker (`docker inspect`, State.Health.Log).
 
+use std::ffi::OsString;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
+use clap::builder::ValueParser;
+use clap::{Arg, ArgMatches};
+
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::print;
-use super::wait::{self, Look, look};
-use super::words::{Given, Words};
+use super::options::{Asked, ask, option, print};
+use super::wait::{expect, http_options};
 use crate::boot::duration::shown;
 use crate::boot::wait::{EmptyHost, Expect, Mailbox, Reason, Target, TargetError, attempt};
 use crate::boot::{BootError, WaitError};
@@ -23,19 +26,7 @@ use crate::sys::Args;
 /// Below the 30 s of Docker and the 10 s that many images set.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-const HELP: &str = "\
-Look once whether TARGET is healthy
-
-Usage: pydexec health [OPTIONS] TARGET
-
-Options:
-  -t, --timeout <DURATION>   How long it may take [default: 5s]
-      --header <NAME:VALUE>  Send this header along; repeatable
-      --status <CODES>       The statuses wanted, as in 200,204 or 200-399 [default: 2xx]
-      --contains <TEXT>      What the body of an http:// answer must have in it
-      --max-age <DURATION>   How long ago a file may have been written
-  -h, --help                 Print help
-
+const AFTER_HELP: &str = "\
 TARGET is one of
   http://HOST[:PORT]/PATH  it answers with 2xx, or as --status and --contains say
   tcp://HOST:PORT          it accepts a connection
@@ -45,16 +36,7 @@ An empty host is localhost; ${NAME} and ${NAME:-DEFAULT} are taken from the envi
 
   HEALTHCHECK CMD [\"pydexec\", \"health\", \"http://:${PORT:-8080}/healthz\"]
 
-Exit codes: 0 healthy, 1 not, for whatever reason.
-";
-
-static OPTIONS: [Look; 5] = [
-    Look { short: Some('t'), ..look("timeout", "DURATION") },
-    look("header", "NAME:VALUE"),
-    look("status", "CODES"),
-    look("contains", "TEXT"),
-    look("max-age", "DURATION"),
-];
+Exit codes: 0 healthy, 1 not, for whatever reason.";
 
 /// What is to be looked at, and what is expected of it.
 struct Check {
@@ -66,10 +48,11 @@ struct Check {
 
 pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     let unhealthy = |failure: Failure| Failure { code: 1, ..failure };
-    let words = Words::new("pydexec health", &OPTIONS, args.from(2));
-    let Some(check) = read(words, &Environment::current()).map_err(unhealthy)? else {
-        return print(HELP);
+    let matches = match ask(parser(), "pydexec health", args.from(2)).map_err(unhealthy)? {
+        Asked::Matches(matches) => matches,
+        Asked::Text(text) => return print(&text),
     };
+    let check = read(matches, &Environment::current()).map_err(unhealthy)?;
     // No init here: a signal ends this process, as any other tool.
     start.unblock();
     match check.run() {
@@ -81,55 +64,58 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     }
 }
 
-/// `None` where help is asked for.
-fn read(mut words: Words<Look>, environment: &Environment) -> Result<Option<Check>, Failure> {
-    let (mut expect, mut timeout, mut max_age) = (Expect::default(), TIMEOUT, None);
-    let mut operands = Vec::new();
-    while let Some(given) = words.next()? {
-        match given {
-            Given::Help | Given::Version => return Ok(None),
-            Given::Operand(word) => operands.push(word),
-            Given::Rest(words) => operands.extend(words),
-            Given::Option(option, value) => match option.long {
-                "timeout" => timeout = parse_duration("--timeout", &value)?,
-                "max-age" => max_age = Some(parse_duration("--max-age", &value)?),
-                "contains" => {
-                    let not_text = |_| Failure::usage("--contains is not UTF-8", None);
-                    expect.contains = Some(value.into_string().map_err(not_text)?);
-                }
-                _ => wait::expect(&mut expect, option, &value)?,
-            },
-        }
-    }
-    let mut operands = operands.into_iter();
-    let word = operands.next().ok_or_else(wait::no_target)?;
-    if let Some(word) = operands.next() {
-        return Err(Failure::usage(
-            format!("unexpected word {word:?}"),
-            Some("it looks at one TARGET: pydexec health [OPTIONS] TARGET".into()),
-        ));
-    }
+fn parser() -> clap::Command {
+    clap::Command::new("pydexec health")
+        .about("Look once whether TARGET is healthy")
+        .override_usage("pydexec health [OPTIONS] TARGET")
+        .after_help(AFTER_HELP)
+        .arg(
+            Arg::new("target")
+                .value_name("TARGET")
+                .required(true)
+                .hide(true)
+                .value_parser(ValueParser::os_string()),
+        )
+        .arg(option("timeout", "DURATION", "How long it may take [default: 5s]").short('t'))
+        .args(http_options())
+        .arg(option("contains", "TEXT", "What the body of an http:// answer must have in it"))
+        .arg(option("max-age", "DURATION", "How long ago a file may have been written"))
+}
+
+fn read(mut matches: ArgMatches, environment: &Environment) -> Result<Check, Failure> {
+    let word = matches.remove_one::<OsString>("target").unwrap_or_default();
     let wrong =
-        |error: TargetError| Failure::from(BootError::Wait(WaitError::Targets(vec![error])));
+        |error: TargetError| Failure::from(BootError::from(WaitError::Targets(vec![error])));
     let text = word.to_str().ok_or_else(|| wrong(TargetError::not_text(&word)))?;
     let text = filled_in(text, environment)?;
     let target = Target::parse_with(&text, EmptyHost::Localhost).map_err(wrong)?;
+
+    let mut expect = expect(&mut matches)?;
+    if let Some(contains) = matches.remove_one::<OsString>("contains") {
+        let text = contains.into_string();
+        expect.contains = Some(text.map_err(|_| Failure::usage("--contains is not UTF-8", None))?);
+    }
     if expect != Expect::default() && !target.is_http() {
         return Err(Failure::usage(
             format!("--header, --status and --contains say nothing of {target}"),
             Some("they are for http://".into()),
         ));
     }
+    let max_age = matches.remove_one::<OsString>("max-age");
+    let max_age = max_age.map(|age| parse_duration("--max-age", &age)).transpose()?;
     if max_age.is_some() && !matches!(target, Target::File(_)) {
         return Err(Failure::usage(
             format!("--max-age says nothing of {target}"),
             Some("it is for file://".into()),
         ));
     }
+    let timeout = matches.remove_one::<OsString>("timeout");
+    let timeout = timeout.map(|timeout| parse_duration("--timeout", &timeout)).transpose()?;
+    let timeout = timeout.unwrap_or(TIMEOUT);
     if timeout.is_zero() {
         return Err(Failure::usage("--timeout 0 leaves no time to answer", None));
     }
-    Ok(Some(Check { target, expect, timeout, max_age }))
+    Ok(Check { target, expect, timeout, max_age })
 }
 
 impl Check {
@@ -210,12 +196,16 @@ fn filled_in(text: &str, environment: &Environment) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
 
-    fn check(words: &[&'static str], variables: &[(&str, &str)]) -> Result<Check, Failure> {
-        let words = words.iter().map(|word| OsStr::new(*word));
-        let words = Words::new("pydexec health", &OPTIONS, words);
-        read(words, &variables.iter().copied().collect()).map(|check| check.unwrap())
+    fn check(words: &[&str], variables: &[(&str, &str)]) -> Result<Check, Failure> {
+        let words = [&"pydexec health"].into_iter().chain(words);
+        let matches = parser().try_get_matches_from(words).unwrap();
+        read(matches, &variables.iter().copied().collect())
+    }
+
+    #[test]
+    fn the_parser_is_well_formed() {
+        parser().debug_assert();
     }
 
     #[test]

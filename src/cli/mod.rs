@@ -24,7 +24,6 @@ mod su;
 #[cfg(feature = "templates")]
 mod templates;
 mod tini;
-mod words;
 
 #[cfg(feature = "checks")]
 mod health;

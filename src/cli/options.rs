@@ -5,10 +5,13 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use clap::builder::ValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches};
+
 use super::failure::Failure;
-use super::parts;
-use super::specs::{Kind, SPECS, Spec, help};
-use super::words::{Given, Words};
+use super::parts::{self, Part};
+use super::specs::{ABOUT, Kind, SPECS, Spec, after_help, taken};
 use crate::command::{Environment, yes_or_no};
 
 /// What was asked for, still as it was written.
@@ -53,12 +56,19 @@ impl Options {
         args: impl Iterator<Item = &'static OsStr>,
         environment: &Environment,
     ) -> Result<Parsed, Failure> {
-        let mut options = match Self::of_words(args)? {
-            Parsed::Options(options) => options,
-            text @ Parsed::Text(_) => return Ok(text),
+        let mut args = args.peekable();
+        // `pydexec -- COMMAND`, the usual call, needs no parser.
+        let mut options = if args.peek() == Some(&OsStr::new("--")) {
+            Self { command: args.skip(1).map(OsStr::to_owned).collect(), ..Self::default() }
+        } else {
+            let words: Vec<&'static OsStr> = args.collect();
+            match ask_for(&words)? {
+                Asked::Matches(matches) => Self::of_matches(matches)?,
+                Asked::Text(text) => return Ok(Parsed::Text(text)),
+            }
         };
         options.take_twins(environment)?;
-        Ok(Parsed::Options(options))
+        Ok(Parsed::Options(Box::new(options)))
     }
 
     /// The names of all twins: the command does not get to see them.
@@ -66,41 +76,34 @@ impl Options {
         SPECS.iter().map(|spec| spec.twin)
     }
 
-    fn of_words(words: impl Iterator<Item = &'static OsStr>) -> Result<Parsed, Failure> {
-        let mut options = Box::<Self>::default();
-        let mut words = Words::new("pydexec", &SPECS, words).with_version();
-        while let Some(given) = words.next()? {
-            match given {
-                Given::Help => return Ok(Parsed::Text(help())),
-                Given::Version => {
-                    return Ok(Parsed::Text(format!("pydexec {}\n", parts::version())));
-                }
-                Given::Option(spec, _) if !spec.part.is_built() => {
-                    return Err(spec.part.refusal(&format!("option --{}", spec.long)));
-                }
-                Given::Option(spec, value) => match spec.kind {
-                    Kind::Flag => options.set_flag(spec.long, true),
-                    Kind::One | Kind::Many(_) | Kind::Words if value.is_empty() => {
-                        return Err(Failure::usage(
-                            format!("option --{} has an empty value", spec.long),
-                            Some(format!("give it a {}, or leave it out", spec.value)),
-                        ));
+    fn of_matches(mut matches: ArgMatches) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        for spec in &SPECS {
+            match spec.kind {
+                Kind::Flag => {
+                    if matches.try_get_one(spec.long).is_ok_and(|set| set == Some(&true)) {
+                        options.set_flag(spec.long, true);
                     }
-                    Kind::One | Kind::Many(_) | Kind::Words => {
+                }
+                Kind::One | Kind::Many(_) | Kind::Words => {
+                    for value in
+                        matches.try_remove_many(spec.long).ok().flatten().into_iter().flatten()
+                    {
+                        let value: OsString = value;
+                        if value.is_empty() {
+                            return Err(Failure::usage(
+                                format!("option --{} has an empty value", spec.long),
+                                Some(format!("give it a {}, or leave it out", spec.value)),
+                            ));
+                        }
                         options.add_value(spec.long, value);
                     }
-                },
-                Given::Operand(word) => {
-                    let word = word.to_string_lossy();
-                    return Err(Failure::usage(
-                        format!("unexpected word {word:?}"),
-                        Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
-                    ));
                 }
-                Given::Rest(command) => options.command = command,
             }
         }
-        Ok(Parsed::Options(options))
+        let command = matches.remove_many::<OsString>("command");
+        options.command = command.into_iter().flatten().collect();
+        Ok(options)
     }
 
     fn take_twins(&mut self, environment: &Environment) -> Result<(), Failure> {
@@ -111,7 +114,7 @@ impl Options {
             let Some(value) = environment.get(spec.twin).filter(|value| !value.is_empty()) else {
                 continue;
             };
-            if !spec.part.is_built() {
+            if !spec.is_taken() {
                 return Err(spec.part.refusal(&format!("variable {}", spec.twin)));
             }
             if said {
@@ -240,7 +243,7 @@ pub(super) fn refuse_misspelt(environment: &Environment) -> Result<(), Failure> 
         }
         let name = bytes.split(|byte| *byte == b'=').next().unwrap_or_default();
         let name = String::from_utf8_lossy(name);
-        let distance = |spec: &&Spec| strsim::osa_distance(spec.twin, &name);
+        let distance = |spec: &&Spec| strsim::damerau_levenshtein(spec.twin, &name);
         let Some(nearest) = SPECS.iter().min_by_key(distance) else { continue };
         let far = if name.len() - PREFIX.len() < 4 { 1 } else { 2 };
         if (1..=far).contains(&distance(&nearest)) {
@@ -261,6 +264,118 @@ pub(super) enum Parsed {
     Text(String),
 }
 
+/// The answer of a parser.
+pub(super) enum Asked {
+    Matches(ArgMatches),
+    Text(String),
+}
+
+/// Reads `words` by a parser of no more options than they may name: each costs a start its share,
+/// used or not. What that one does not understand, one of all options reads, or explains.
+fn ask_for(words: &[&'static OsStr]) -> Result<Asked, Failure> {
+    let named = |spec: &&Spec| {
+        words.iter().take_while(|word| **word != "--").any(|word| {
+            let word = word.as_bytes();
+            let long = word.strip_prefix(b"--").map(|word| word.split(|byte| *byte == b'=').next());
+            let short = spec.short.and_then(|letter| u8::try_from(letter).ok());
+            long == Some(Some(spec.long.as_bytes()))
+                || (long.is_none() && short.is_some_and(|letter| word.contains(&letter)))
+        })
+    };
+    let parser_of_some = parser(taken().filter(named));
+    let all = [OsStr::new("pydexec")].into_iter().chain(words.iter().copied());
+    match parser_of_some.try_get_matches_from(all) {
+        Ok(matches) => Ok(Asked::Matches(matches)),
+        Err(_) => {
+            let parser = parser(taken()).after_help(after_help());
+            answer(parser, "pydexec", words.iter().copied())
+                .map_err(|error| left_out(&error).unwrap_or_else(|| usage(&error)))
+        }
+    }
+}
+
+/// The refusal, where what is wrong is an option of a part that this build is without.
+fn left_out(error: &clap::Error) -> Option<Failure> {
+    if Part::File.is_built() || error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_it = |spec: &&Spec| match word.strip_prefix("--") {
+        Some(long) => long == spec.long,
+        None => spec.short.is_some_and(|letter| *word == format!("-{letter}")),
+    };
+    let spec = SPECS.iter().filter(|spec| !spec.is_taken()).find(is_it)?;
+    Some(spec.part.refusal(&format!("option --{}", spec.long)))
+}
+
+fn parser<'s>(specs: impl Iterator<Item = &'s Spec>) -> clap::Command {
+    let mut command = clap::Command::new("pydexec")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .override_usage("pydexec [OPTIONS] -- [COMMAND [ARG]...]")
+        .arg(
+            Arg::new("command")
+                .value_name("COMMAND")
+                .last(true)
+                .num_args(0..)
+                .hide(true)
+                .value_parser(ValueParser::os_string()),
+        );
+    for spec in specs {
+        let mut arg = Arg::new(spec.long).long(spec.long).help(spec.help);
+        // Taken by a build that has nothing to tell of it.
+        arg = arg.hide(!spec.part.is_built());
+        if let Some(short) = spec.short {
+            arg = arg.short(short);
+        }
+        // Its value begins with an option of somebody else's.
+        arg = arg.allow_hyphen_values(spec.long == "opt-from-env");
+        arg = match spec.kind {
+            Kind::Flag => arg.action(ArgAction::SetTrue),
+            Kind::One | Kind::Many(_) | Kind::Words => arg
+                .value_name(spec.value)
+                .action(match spec.kind {
+                    Kind::One => ArgAction::Set,
+                    _ => ArgAction::Append,
+                })
+                .value_parser(ValueParser::os_string()),
+        };
+        command = command.arg(arg);
+    }
+    command
+}
+
+/// Gives the words to a parser; `name` is how it is called.
+#[cfg(feature = "checks")]
+pub(super) fn ask(
+    parser: clap::Command,
+    name: &'static str,
+    args: impl Iterator<Item = &'static OsStr>,
+) -> Result<Asked, Failure> {
+    answer(parser, name, args).map_err(|error| usage(&error))
+}
+
+fn answer(
+    parser: clap::Command,
+    name: &'static str,
+    args: impl Iterator<Item = &'static OsStr>,
+) -> clap::error::Result<Asked> {
+    match parser.try_get_matches_from([OsStr::new(name)].into_iter().chain(args)) {
+        Ok(matches) => Ok(Asked::Matches(matches)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp => Ok(Asked::Text(error.to_string())),
+            ErrorKind::DisplayVersion => Ok(Asked::Text(format!("{name} {}\n", parts::version()))),
+            _ => Err(error),
+        },
+    }
+}
+
+/// An option with a value, for a parser.
+#[cfg(feature = "checks")]
+pub(super) fn option(long: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(long).long(long).value_name(value).help(help).value_parser(ValueParser::os_string())
+}
+
 /// A help text, for stdout.
 pub(super) fn print(text: &str) -> Result<u8, Failure> {
     match io::stdout().write_all(text.as_bytes()) {
@@ -270,6 +385,44 @@ pub(super) fn print(text: &str) -> Result<u8, Failure> {
             hint: None,
             code: 1,
         }),
+    }
+}
+
+/// clap's error in our form: a line that says what is wrong, and one that says what to do.
+pub(super) fn usage(error: &clap::Error) -> Failure {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let word = text(ContextKind::InvalidArg).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument if word.starts_with('-') => Failure::usage(
+            format!("unknown option {word:?}"),
+            Some(match text(ContextKind::SuggestedArg) {
+                Some(nearest) => format!("did you mean {nearest:?}? All: pydexec --help"),
+                None => "all options: pydexec --help; a command stands behind --".into(),
+            }),
+        ),
+        ErrorKind::UnknownArgument => Failure::usage(
+            format!("unexpected word {word:?}"),
+            Some(format!("a command stands behind --: pydexec [OPTIONS] -- {word}")),
+        ),
+        ErrorKind::ArgumentConflict => Failure::usage(
+            format!("option {word} is given more than once"),
+            Some("give it once".into()),
+        ),
+        ErrorKind::TooManyValues => Failure::usage(format!("option {word} takes no value"), None),
+        ErrorKind::MissingRequiredArgument => {
+            Failure::usage(format!("there is no {}", word.trim_end_matches('.')), None)
+        }
+        ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::NoEquals => {
+            Failure::usage(format!("option {word} needs a value"), None)
+        }
+        kind => Failure::usage(
+            format!("wrong usage: {kind}"),
+            Some("all options: pydexec --help".into()),
+        ),
     }
 }
 
@@ -287,7 +440,12 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_dashes_all_is_the_commands() {
+    fn the_parser_is_well_formed() {
+        parser(taken()).debug_assert();
+    }
+
+    #[test]
+    fn with_and_without_the_parser_it_is_the_same() {
         let short = read(&["--", "a", "--user", "x", "--"], &[]).unwrap();
         let long = read(&["--env-clear", "--", "a", "--user", "x", "--"], &[]).unwrap();
         assert_eq!(short.command, ["a", "--user", "x", "--"]);
@@ -297,7 +455,7 @@ mod tests {
 
     #[test]
     fn every_option_has_a_twin_that_does_the_same() {
-        for spec in SPECS.iter().filter(|spec| spec.part.is_built()) {
+        for spec in taken() {
             let name = spec.long.to_ascii_uppercase().replace('-', "_");
             assert_eq!(spec.twin, format!("PYDEXEC_{name}"));
             let by_twin = read(&["--"], &[(spec.twin, "1")]).unwrap();

@@ -1,6 +1,6 @@
 //! `pydexec run FILE [COMMAND…]` and `pydexec check FILE [COMMAND…]`.
 //!
-//! Read by hand: a file with `#!/usr/local/bin/pydexec run` is started as
+//! Without clap: a file with `#!/usr/local/bin/pydexec run` is started as
 //! `pydexec run FILE WORD…`, and every word behind FILE is the command's.
 
 use std::ffi::{OsStr, OsString};

@@ -1,7 +1,6 @@
 //! What options the entrypoint form has, and how they are told to people.
 
 use super::parts::Part;
-use super::words::Named;
 
 /// How an option is written, and its twin in the environment.
 pub(super) struct Spec {
@@ -298,45 +297,27 @@ pub(super) static SPECS: [Spec; 30] = [
     },
 ];
 
-impl Named for Spec {
-    fn long(&self) -> &'static str {
-        self.long
-    }
-
-    fn short(&self) -> Option<char> {
-        self.short
-    }
-
-    fn value(&self) -> Option<&'static str> {
-        match self.kind {
-            Kind::Flag => None,
-            Kind::One | Kind::Many(_) | Kind::Words => Some(self.value),
-        }
-    }
-
-    fn repeats(&self) -> bool {
-        matches!(self.kind, Kind::Many(_) | Kind::Words)
-    }
-
-    fn takes_options(&self) -> bool {
-        // Its value begins with an option of somebody else's.
-        self.long == "opt-from-env"
+impl Spec {
+    /// Whether this build takes it.
+    pub fn is_taken(&self) -> bool {
+        // What this one asks for, a build without requirements does anyway.
+        self.part.is_built() || self.long == "no-requirements"
     }
 }
 
-const ABOUT: &str = if Part::Requirements.is_built() {
+/// The options of this build.
+pub(super) fn taken() -> impl Iterator<Item = &'static Spec> {
+    SPECS.iter().filter(|spec| spec.is_taken())
+}
+
+pub(super) const ABOUT: &str = if Part::Requirements.is_built() {
     "The entrypoint of a Python container: PID 1, user, requirements, signals, zombies"
 } else {
     "The entrypoint of a Python container: PID 1, user, signals, zombies"
 };
 
-/// The help text, of the parts that are built.
-pub(super) fn help() -> String {
-    let mut options = String::new();
-    for spec in SPECS.iter().filter(|spec| spec.part.is_built()) {
-        let short = spec.short.map_or("   ".to_owned(), |letter| format!("-{letter},"));
-        options.push_str(&format!("  {short} {}\n          {}\n", spec.shown(), spec.help));
-    }
+/// What stands below the options in the help text, of the parts that are built.
+pub(super) fn after_help() -> String {
     let only = |part: Part, text: &'static str| if part.is_built() { text } else { "" };
     let extras = match Part::Requirements.is_built() {
         true => "--env-remove, --secret and --extras",
@@ -352,16 +333,6 @@ pub(super) fn help() -> String {
     let timeout = only(Part::Checks, " 124 a wait that timed out,");
     format!(
         "\
-{ABOUT}
-
-Usage: pydexec [OPTIONS] -- [COMMAND [ARG]...]
-
-Options:
-{options}  -h, --help
-          Print help
-  -V, --version
-          Print version
-
 Without COMMAND, Python's own prompt starts. Every option has a twin in the environment,
 PYDEXEC_ and its name in capitals with _ for -; the command line wins over the twin, an empty
 twin counts as unset, and the command does not get to see it. In a twin, several values are
@@ -373,7 +344,6 @@ pydexec {checks}su, links. Each has a --help.
 
 Exit codes: the command's own, or 128+N if signal N killed it; that of a --run{installer}
 that failed; 127 not found, 126 not executable,{timeout} 2 a wrong option,
-variable, file or user, 1 anything else.
-"
+variable, file or user, 1 anything else."
     )
 }

@@ -2,10 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches};
+
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::{Options, print};
-use super::words::{Given, Named, Words};
+use super::options::{Asked, Options, ask, option, print};
 use crate::boot::wait::{Expect, Header, StatusSet, Target, TargetError, Wait};
 use crate::boot::{Boot, BootError, Run, Step, WaitError};
 use crate::command::{Command, Environment};
@@ -13,19 +15,7 @@ use crate::init::{self, Policy, Start, Supervisor};
 use crate::log::Log;
 use crate::sys::Args;
 
-const HELP: &str = "\
-Wait until all TARGETs are there, then run COMMAND, if there is one
-
-Usage: pydexec wait [OPTIONS] TARGET... [-- COMMAND [ARG]...]
-
-Options:
-  -t, --timeout <DURATION>   How long each TARGET may take; 0 tries once [default: 60s]
-      --period <DURATION>    The pause between two tries [default: 500ms]
-      --header <NAME:VALUE>  Send this header along; repeatable
-      --status <CODES>       The statuses wanted, as in 200,204 or 200-399 [default: 2xx]
-  -v, --verbose              Tell each step on stderr, and how long it took
-  -h, --help                 Print help
-
+const AFTER_HELP: &str = "\
 TARGET is one of
   tcp://HOST:PORT, or HOST:PORT      it accepts a connection; IPv6 as [::1]:80
   http://[USER:PW@]HOST[:PORT]/PATH  it answers with 2xx, or as --status says; no redirects, no TLS
@@ -34,75 +24,29 @@ TARGET is one of
 All are waited for at once, each until it has answered once. COMMAND is then run as by `pydexec --`.
 
 DURATION is 500ms, 10s, 5m, 1h, or a number of seconds. Exit codes: 0 all are there, 124 one has not
-answered in time, 2 wrong usage; with COMMAND, those of pydexec.
-";
-
-/// An option of the tools that look at others.
-pub(super) struct Look {
-    pub long: &'static str,
-    pub short: Option<char>,
-    /// What its value is called; a flag has none.
-    pub value: Option<&'static str>,
-}
-
-pub(super) const fn look(long: &'static str, value: &'static str) -> Look {
-    Look { long, short: None, value: Some(value) }
-}
-
-impl Named for Look {
-    fn long(&self) -> &'static str {
-        self.long
-    }
-
-    fn short(&self) -> Option<char> {
-        self.short
-    }
-
-    fn value(&self) -> Option<&'static str> {
-        self.value
-    }
-
-    fn repeats(&self) -> bool {
-        self.long == "header"
-    }
-}
-
-static OPTIONS: [Look; 5] = [
-    Look { short: Some('t'), ..look("timeout", "DURATION") },
-    look("period", "DURATION"),
-    look("header", "NAME:VALUE"),
-    look("status", "CODES"),
-    Look { long: "verbose", short: Some('v'), value: None },
-];
+answered in time, 2 wrong usage; with COMMAND, those of pydexec.";
 
 pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
-    let mut wait = Wait::new(Vec::new());
-    let mut log = Log::Silent;
-    let (mut targets, mut words) = (Vec::new(), Vec::new());
-    let mut given = Words::new("pydexec wait", &OPTIONS, args.from(2));
-    while let Some(next) = given.next()? {
-        match next {
-            Given::Help | Given::Version => return print(HELP),
-            Given::Operand(word) => targets.push(word),
-            Given::Rest(command) => words = command,
-            Given::Option(option, value) => match option.long {
-                "timeout" => wait.timeout = parse_duration("--timeout", &value)?,
-                "period" => wait.period = parse_duration("--period", &value)?,
-                "verbose" => log = Log::Steps,
-                _ => expect(&mut wait.expect, option, &value)?,
-            },
-        }
+    let mut matches = match ask(parser(), "pydexec wait", args.from(2))? {
+        Asked::Matches(matches) => matches,
+        Asked::Text(text) => return print(&text),
+    };
+    let log = if matches.get_flag("verbose") { Log::Steps } else { Log::Silent };
+    let mut wait = Wait::new(targets(matches.remove_many("target").into_iter().flatten())?);
+    if let Some(timeout) = matches.remove_one::<OsString>("timeout") {
+        wait.timeout = parse_duration("--timeout", &timeout)?;
     }
-    if targets.is_empty() {
-        return Err(no_target());
+    if let Some(period) = matches.remove_one::<OsString>("period") {
+        wait.period = parse_duration("--period", &period)?;
     }
-    wait.targets = self::targets(targets.into_iter()).map_err(BootError::from)?;
+    wait.expect = expect(&mut matches)?;
     if wait.expect != Expect::default() && !wait.targets.iter().any(Target::is_http) {
         return Err(Failure::usage(
             "there is no http:// target for --header or --status",
             Some("leave them out, or give the target as http://HOST:PORT/PATH".into()),
         ));
     }
+    let words: Vec<OsString> = matches.remove_many("command").into_iter().flatten().collect();
     let Some((program, rest)) = words.split_first() else {
         let mut supervisor = Supervisor::new(start, log).map_err(BootError::from)?;
         return Ok(wait.run(&mut supervisor)?.unwrap_or(0));
@@ -113,10 +57,48 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     Ok(Boot { steps: vec![Step::Wait(vec![wait])], command, run }.run(start, log)?)
 }
 
+fn parser() -> clap::Command {
+    clap::Command::new("pydexec wait")
+        .about("Wait until all TARGETs are there, then run COMMAND, if there is one")
+        .override_usage("pydexec wait [OPTIONS] TARGET... [-- COMMAND [ARG]...]")
+        .after_help(AFTER_HELP)
+        .arg(
+            Arg::new("target")
+                .value_name("TARGET")
+                .required(true)
+                .num_args(1..)
+                .hide(true)
+                .value_parser(ValueParser::os_string()),
+        )
+        .arg(
+            Arg::new("command")
+                .last(true)
+                .num_args(0..)
+                .hide(true)
+                .value_parser(ValueParser::os_string()),
+        )
+        .arg(
+            option(
+                "timeout",
+                "DURATION",
+                "How long each TARGET may take; 0 tries once [default: 60s]",
+            )
+            .short('t'),
+        )
+        .arg(option("period", "DURATION", "The pause between two tries [default: 500ms]"))
+        .args(http_options())
+        .arg(
+            Arg::new("verbose")
+                .short('v')
+                .long("verbose")
+                .action(ArgAction::SetTrue)
+                .help("Tell each step on stderr, and how long it took"),
+        )
+}
+
 /// `--wait` of the entrypoint form.
 pub(super) fn step(options: &Options) -> Result<Option<Step>, Failure> {
-    let targets = targets(options.wait.iter().cloned()).map_err(BootError::from)?;
-    let mut wait = Wait::new(targets);
+    let mut wait = Wait::new(targets(options.wait.iter().cloned())?);
     if let Some(timeout) = &options.wait_timeout {
         wait.timeout = parse_duration("--wait-timeout", timeout)?;
     }
@@ -124,37 +106,39 @@ pub(super) fn step(options: &Options) -> Result<Option<Step>, Failure> {
 }
 
 /// `--header` and `--status`.
-pub(super) fn expect(expect: &mut Expect, option: &Look, value: &OsStr) -> Result<(), Failure> {
-    match option.long {
-        // Its value may be a token: not in the message.
-        "header" => {
-            expect.headers.push(value.to_str().and_then(Header::parse).ok_or_else(|| {
-                Failure::usage(
-                    "a --header is not NAME: VALUE",
-                    Some("as in --header 'Authorization: Bearer ...'".into()),
-                )
-            })?)
-        }
-        "status" => {
-            expect.status = value.to_str().and_then(StatusSet::parse).ok_or_else(|| {
-                Failure::usage(
-                    format!("--status {value:?} is neither a status nor a range of them"),
-                    Some("as in 200, 2xx, 200-399, or several with commas between".into()),
-                )
-            })?;
-        }
-        _ => {}
-    }
-    Ok(())
+pub(super) fn http_options() -> [Arg; 2] {
+    [
+        option("header", "NAME:VALUE", "Send this header along; repeatable")
+            .action(ArgAction::Append),
+        option("status", "CODES", "The statuses wanted, as in 200,204 or 200-399 [default: 2xx]"),
+    ]
 }
 
-/// There is nothing to look at.
-pub(super) fn no_target() -> Failure {
-    Failure::usage("there is no <TARGET>", None)
+/// What these options say.
+pub(super) fn expect(matches: &mut ArgMatches) -> Result<Expect, Failure> {
+    let mut expect = Expect::default();
+    for header in matches.remove_many::<OsString>("header").into_iter().flatten() {
+        // Its value may be a token: not in the message.
+        expect.headers.push(header.to_str().and_then(Header::parse).ok_or_else(|| {
+            Failure::usage(
+                "a --header is not NAME: VALUE",
+                Some("as in --header 'Authorization: Bearer ...'".into()),
+            )
+        })?);
+    }
+    if let Some(status) = matches.remove_one::<OsString>("status") {
+        expect.status = status.to_str().and_then(StatusSet::parse).ok_or_else(|| {
+            Failure::usage(
+                format!("--status {status:?} is neither a status nor a range of them"),
+                Some("as in 200, 2xx, 200-399, or several with commas between".into()),
+            )
+        })?;
+    }
+    Ok(expect)
 }
 
 /// All the targets, or all that is wrong with them.
-pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Target>, WaitError> {
+pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Target>, BootError> {
     let mut targets = Vec::new();
     let mut errors = Vec::new();
     for word in words {
@@ -163,7 +147,7 @@ pub(super) fn targets(words: impl Iterator<Item = OsString>) -> Result<Vec<Targe
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(targets) } else { Err(WaitError::Targets(errors)) }
+    if errors.is_empty() { Ok(targets) } else { Err(WaitError::Targets(errors).into()) }
 }
 
 fn target(word: &OsStr) -> Result<Target, TargetError> {
@@ -173,6 +157,11 @@ fn target(word: &OsStr) -> Result<Target, TargetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_parser_is_well_formed() {
+        parser().debug_assert();
+    }
 
     #[test]
     fn all_that_is_wrong_with_the_targets_is_told() {

@@ -4,14 +4,16 @@
 //! wrong usage. It looked at one endpoint after the other, by IPv4 only, and counted rounds for
 //! seconds; that is mended. A number may have a unit.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::time::Duration;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgMatches};
 
 use super::duration::parse_duration;
 use super::failure::Failure;
-use super::options::print;
-use super::wait::{Look, look, targets};
-use super::words::{Given, Words};
+use super::options::option;
+use super::wait::targets;
 use crate::boot::BootError;
 use crate::boot::wait::{self, Manner, Wait};
 use crate::init::{Start, Supervisor};
@@ -21,21 +23,6 @@ use crate::sys::Args;
 const NAME: &str = "wait-for-port";
 const USAGE: &str = "wait-for-port [-h] [-t TIMEOUT] [--period PERIOD] ADDR [ADDR ...]";
 
-const HELP: &str = "\
-Usage: wait-for-port [-h] [-t TIMEOUT] [--period PERIOD] ADDR [ADDR ...]
-
-Arguments:
-  <ADDR>...  HOST:PORT, or [IPv6]:PORT
-
-Options:
-  -t, --timeout <TIMEOUT>  Seconds after which to give up; 0 tries once [default: 600]
-      --period <PERIOD>    Seconds between two tries [default: 0.5]
-  -h, --help               Print help
-";
-
-static OPTIONS: [Look; 2] =
-    [Look { short: Some('t'), ..look("timeout", "TIMEOUT") }, look("period", "PERIOD")];
-
 /// The original's default, in seconds.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -43,50 +30,33 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const TIMED_OUT: u8 = 10;
 
 pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
-    match read(Words::new(NAME, &OPTIONS, args.from(1)).shortened()) {
-        Ok(Some(wait)) => waited(&wait, start),
-        Ok(None) => print(HELP),
-        Err(Wrong::Usage(failure)) => {
+    let words = [NAME.as_ref()].into_iter().chain(args.from(1));
+    let matches = match parser().try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return super::options::print(&error.to_string());
+        }
+        Err(error) => {
             line(&format!("usage: {USAGE}"));
-            Ok(refuse(&failure.message))
+            return Ok(refuse(&super::options::usage(&error).message));
         }
-        Err(Wrong::Value(failure)) => Ok(refuse(&failure.message)),
+    };
+    match read(matches) {
+        Ok(wait) => waited(&wait, start),
+        Err(failure) => Ok(refuse(&failure.message)),
     }
 }
 
-/// The original prints its usage where argparse found the fault, and not where it did itself.
-enum Wrong {
-    Usage(Failure),
-    Value(Failure),
-}
-
-/// `None` where help is asked for.
-fn read(mut words: Words<Look>) -> Result<Option<Wait>, Wrong> {
-    let mut wait = Wait { timeout: TIMEOUT, ..Wait::new(Vec::new()) };
-    let mut addresses = Vec::new();
-    let (mut timeout, mut period) = (None, None);
-    while let Some(given) = words.next().map_err(Wrong::Usage)? {
-        match given {
-            Given::Help | Given::Version => return Ok(None),
-            Given::Operand(word) => addresses.push(word),
-            Given::Rest(words) => addresses.extend(words),
-            Given::Option(option, value) if option.long == "timeout" => timeout = Some(value),
-            Given::Option(_, value) => period = Some(value),
-        }
+fn read(mut matches: ArgMatches) -> Result<Wait, Failure> {
+    let addresses = matches.remove_many::<OsString>("ADDR").into_iter().flatten();
+    let mut wait = Wait { timeout: TIMEOUT, ..Wait::new(targets(addresses)?) };
+    if let Some(timeout) = matches.remove_one::<OsString>("timeout") {
+        wait.timeout = parse_duration("--timeout", &timeout)?;
     }
-    if addresses.is_empty() {
-        return Err(Wrong::Usage(Failure::usage("there is no <ADDR>", None)));
+    if let Some(period) = matches.remove_one::<OsString>("period") {
+        wait.period = parse_duration("--period", &period)?;
     }
-    let targets = targets(addresses.into_iter()).map_err(BootError::from);
-    wait.targets = targets.map_err(|error| Wrong::Value(error.into()))?;
-    let duration = |name, value: &OsStr| parse_duration(name, value).map_err(Wrong::Value);
-    if let Some(timeout) = timeout {
-        wait.timeout = duration("--timeout", &timeout)?;
-    }
-    if let Some(period) = period {
-        wait.period = duration("--period", &period)?;
-    }
-    Ok(Some(wait))
+    Ok(wait)
 }
 
 fn waited(wait: &Wait, start: Start) -> Result<u8, Failure> {
@@ -108,17 +78,38 @@ fn refuse(message: &str) -> u8 {
     2
 }
 
+fn parser() -> clap::Command {
+    clap::Command::new(NAME)
+        .override_usage(USAGE)
+        // As Python's argparse does.
+        .infer_long_args(true)
+        .arg(
+            Arg::new("ADDR")
+                .required(true)
+                .num_args(1..)
+                .value_parser(ValueParser::os_string())
+                .help("HOST:PORT, or [IPv6]:PORT"),
+        )
+        .arg(
+            option(
+                "timeout",
+                "TIMEOUT",
+                "Seconds after which to give up; 0 tries once [default: 600]",
+            )
+            .short('t'),
+        )
+        .arg(option("period", "PERIOD", "Seconds between two tries [default: 0.5]"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::boot::wait::Target;
 
-    fn wait(words: &[&'static str]) -> Result<Wait, String> {
-        let words = words.iter().map(|word| OsStr::new(*word));
-        match read(Words::new(NAME, &OPTIONS, words).shortened()) {
-            Ok(wait) => wait.ok_or_else(String::new),
-            Err(Wrong::Usage(failure) | Wrong::Value(failure)) => Err(failure.message),
-        }
+    fn wait(words: &[&str]) -> Result<Wait, String> {
+        let words = [&NAME].into_iter().chain(words);
+        let matches = parser().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        read(matches).map_err(|failure| failure.message)
     }
 
     #[test]
