@@ -84,7 +84,7 @@ fn ctrl_c_ends_the_script_that_started_us() {
         return;
     }
     let script = format!(
-        "for turn in 1 2 3; do {:?} --workdir=/ -- {:?} echo; done; echo survived",
+        "for turn in 1 2 3; do {:?} --no-requirements -- {:?} echo; done; echo survived",
         support::binary(),
         support::probe()
     );
@@ -99,8 +99,10 @@ fn a_start_that_fails_gives_the_terminal_back() {
     if !able(Need::Namespaces) {
         return;
     }
-    let script =
-        format!("{:?} --workdir=/ -- /nonexistent; read word; echo got=$word", support::binary());
+    let script = format!(
+        "{:?} --no-requirements -- /nonexistent; read word; echo got=$word",
+        support::binary()
+    );
     let mut run = support::program("/bin/bash", &["-c", &script]).on_a_terminal().start();
     run.until("no such file");
     run.types("word\n");
