@@ -118,7 +118,6 @@ fn whatever_it_is_without_is_refused_and_nothing_is_started() {
     };
     let options = [
         ("requirements", Some("x"), "requirements"),
-        ("no-requirements", None, "requirements"),
         ("requirements-check", None, "requirements"),
         ("requirements-timeout", Some("1s"), "requirements"),
         ("project", Some("x"), "requirements"),
@@ -157,6 +156,47 @@ fn whatever_it_is_without_is_refused_and_nothing_is_started() {
     let scratch = Scratch::new();
     let name = scratch.copy(&file, "wait-for-port");
     is_refused(&program(name, &["localhost:1"]).output(), "wait-for-port", "checks");
+}
+
+#[test]
+fn the_option_to_do_without_requirements_is_taken_and_says_nothing_new() {
+    let Some(file) = init() else {
+        return;
+    };
+    let output = pydexec(&file, &["--no-requirements"], &["exit", "7"]).output();
+    assert_eq!((output.exit, output.stderr.as_str()), (Exit::Code(7), ""));
+    let twin = "PYDEXEC_NO_REQUIREMENTS";
+    for value in ["1", "0", ""] {
+        let output = pydexec(&file, &[], &["state"]).env(twin, value).output();
+        assert_eq!((output.exit, output.stderr.as_str()), (Exit::Code(0), ""), "{value:?}");
+        assert!(!output.stdout.contains(twin), "{output:?}");
+    }
+    let output = pydexec(&file, &[], &["state"]).env(twin, "maybe").output();
+    assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(2), ""), "{output:?}");
+}
+
+#[test]
+fn a_slip_is_told_as_by_the_whole() {
+    let Some(file) = init() else {
+        return;
+    };
+    let whole = binary();
+    for words in [
+        &["--usr", "0", "--", "true"][..],
+        &["--user"],
+        &["--exec=1", "--"],
+        &["-u", "0", "--user=1", "--", "true"],
+        &["--user=", "--"],
+        &["true"],
+        &["-Z"],
+    ] {
+        let [ours, its] = [&file, &whole].map(|file| program(file, words).output());
+        assert_eq!((ours.exit, &ours.stderr), (Exit::Code(2), &its.stderr), "{words:?}");
+    }
+    // Near to the twin of a part that it is without.
+    let output = program(&file, &["--", "true"]).env("PYDEXEC_REQUIREMENT", "x").output();
+    assert_eq!(output.exit, Exit::Code(2), "{output:?}");
+    assert!(output.stderr.contains("did you mean PYDEXEC_REQUIREMENTS?"), "{output:?}");
 }
 
 #[test]
