@@ -2,10 +2,13 @@
 
 #![no_main]
 
-#[path = "sys/arena.rs"]
-mod arena;
+use pydexec::sys::Allocator;
+
 #[path = "sys/entry.rs"]
 mod entry;
 #[cfg(no_unwinder)]
 #[path = "sys/unwind.rs"]
 mod unwind;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;

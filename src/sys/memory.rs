@@ -4,8 +4,10 @@ use std::hint::black_box;
 
 use libc::{Elf64_Phdr, c_void};
 
+use super::arena;
+
 /// What is mapped in one go; larger pages only make the parts below smaller.
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// How far below its frames a stack is given back, which is what the kernel maps of it at first.
 const STACK: usize = 128 * 1024;
@@ -14,7 +16,8 @@ const STACK: usize = 128 * 1024;
 const FRAMES: usize = PAGE;
 
 /// Gives back the pages of the program's code and constants, which are read from its file again when
-/// they are wanted, and those of the stack that nothing stands on any more.
+/// they are wanted, those of the stack that nothing stands on any more, and those of the arena that have
+/// no block any more.
 ///
 /// Most of them were for the start. What is wanted next is brought back by the same fault that brought
 /// it first.
@@ -22,6 +25,7 @@ pub fn give_back() {
     for (start, length) in read_only_parts() {
         release(start, length);
     }
+    arena::give_back();
     let here = 0u8;
     let top = (black_box(&raw const here).addr() - FRAMES) & !(PAGE - 1);
     release(top - STACK, STACK);
@@ -53,9 +57,10 @@ fn read_only_parts() -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// MADV_DONTNEED of madvise(2). An error means that there is nothing to be given back.
-fn release(start: usize, length: usize) {
+pub(super) fn release(start: usize, length: usize) {
     let start: *mut c_void = std::ptr::without_provenance_mut(start);
     // SAFETY: only called for a private mapping of a file that is not written to, which the kernel reads
-    // again, and for what lies below every frame of this thread's stack, which nothing refers to.
+    // again, for what lies below every frame of this thread's stack, which nothing refers to, and for pages
+    // of the arena without a block, likewise.
     unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
 }

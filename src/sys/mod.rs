@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod arena;
 pub(crate) mod args;
 pub(crate) mod fd;
 pub(crate) mod forward;
@@ -16,6 +17,7 @@ pub(crate) mod signal;
 pub(crate) mod tree;
 pub(crate) mod tty;
 
+pub use arena::Allocator;
 pub use args::Args;
 
 use nix::errno::Errno;
