@@ -23,8 +23,8 @@ pub(super) enum Kind {
 }
 
 /// Every option, in the order of the help text; those too that this build is without, so that it can say
-/// so of them.
-pub(super) static SPECS: [Spec; 30] = [
+/// so of them. No static: build/hot.ld would lay that among the data of every start.
+pub(super) const SPECS: [Spec; 30] = [
     Spec {
         long: "user",
         part: Part::Init,
