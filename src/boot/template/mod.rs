@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+mod plain;
 mod replace;
 
 use std::collections::BTreeMap;
