@@ -84,8 +84,9 @@ pub(crate) fn write(
     if rendered.is_empty() {
         return Ok(None);
     }
-    // With -v a step is told with its child and its time.
-    if log == Log::Silent && rendered.iter().all(Rendered::is_quick) {
+    // With -v a step is told with its child and its time. Many files are many chances for a signal.
+    let few = rendered.len() <= 8;
+    if few && log == Log::Silent && rendered.iter().all(Rendered::is_quick) {
         if let Some(signal) = supervisor.asked_to_end()? {
             return Ok(Some(killed_by(signal)));
         }
