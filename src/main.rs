@@ -6,3 +6,6 @@
 mod arena;
 #[path = "sys/entry.rs"]
 mod entry;
+#[cfg(no_unwinder)]
+#[path = "sys/unwind.rs"]
+mod unwind;

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,19 +63,24 @@ fn count(words: &[&str], variables: &[(&'static str, String)]) -> u64 {
     counts.max().unwrap_or_else(|| panic!("{words:?}: {text}"))
 }
 
-#[test]
-fn a_start_stays_within_its_budget_of_instructions() {
+/// The static binary, where it can be counted.
+fn counted() -> Option<String> {
     if std::env::var_os("PYDEXEC_BIN").is_none() {
         support::skip("only the static binary is counted: run me by `make test`");
-        return;
+        return None;
     }
-    let has = |program: &str| Path::new("/usr/bin").join(program).exists();
-    if !has("valgrind") {
+    if !Path::new("/usr/bin/valgrind").exists() {
         support::skip("valgrind is not here: apt-get install valgrind");
-        return;
+        return None;
     }
-    let (binary, probe) = (support::binary(), support::probe());
-    let (binary, probe) = (binary.to_str().unwrap(), probe.to_str().unwrap());
+    support::binary().to_str().map(str::to_owned)
+}
+
+#[test]
+fn a_start_stays_within_its_budget_of_instructions() {
+    let Some(binary) = counted() else { return };
+    let (binary, probe) = (binary.as_str(), support::probe());
+    let probe = probe.to_str().unwrap();
     let scratch = support::Scratch::new();
     let link = |name: &str| {
         let link = scratch.path().join(name);
@@ -110,4 +115,50 @@ fn a_start_stays_within_its_budget_of_instructions() {
         }
     }
     assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+/// The windows of 64 KB, which is what the kernel maps of a file at one page fault, that `words` runs
+/// code of the program in, by the addresses that callgrind writes down.
+fn windows(words: &[&str], scratch: &Path) -> BTreeSet<u64> {
+    // Where ld puts a program that is not position independent; libraries and the vDSO are far above.
+    let program = 0x40_0000..0x100_0000;
+    let out = scratch.join("callgrind.%p").display().to_string();
+    let status = Command::new("valgrind")
+        .args(["-q", "--tool=callgrind", "--dump-instr=yes", "--compress-pos=no"])
+        .args(["--compress-strings=no", &format!("--callgrind-out-file={out}")])
+        .args(words)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{words:?}: {status}");
+    let mut windows = BTreeSet::new();
+    for trace in fs::read_dir(scratch).unwrap() {
+        let trace = fs::read_to_string(trace.unwrap().path()).unwrap();
+        for line in trace.lines().filter_map(|line| line.strip_prefix("0x")) {
+            let digits = line.split(' ').next().unwrap();
+            let address = u64::from_str_radix(digits, 16).unwrap();
+            if program.contains(&address) {
+                windows.insert(address >> 16);
+            }
+        }
+    }
+    windows
+}
+
+#[test]
+fn the_code_of_a_start_lies_together() {
+    let Some(binary) = counted() else { return };
+    let (scratch, probe) = (support::Scratch::new(), support::probe());
+    for (face, option) in
+        [("pydexec", "--"), ("tini", "-s"), ("dumb-init", "--"), ("catatonit", "--")]
+    {
+        let (link, traces) = (scratch.path().join(face), scratch.path().join(format!("of {face}")));
+        std::os::unix::fs::symlink(&binary, &link).unwrap();
+        fs::create_dir(&traces).unwrap();
+        let words = [link.to_str().unwrap(), option, probe.to_str().unwrap(), "exit", "0"];
+        let windows = windows(&words, &traces);
+        // See build/hot.ld: build/hot-code writes it anew.
+        assert_eq!(windows.len(), 1, "{face} runs code in {windows:x?}: run build/hot-code");
+    }
 }

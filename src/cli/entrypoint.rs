@@ -19,9 +19,15 @@ use crate::log::Log;
 use crate::sys::Args;
 
 pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
-    if let Some(code) = plain::run(args, start)? {
-        return Ok(code);
+    match plain::run(args, start)? {
+        Some(code) => Ok(code),
+        None => by_options(args, start),
     }
+}
+
+/// Not inlined: its code and its frame are many times those of the plain way.
+#[inline(never)]
+fn by_options(args: Args, start: Start) -> Result<u8, Failure> {
     let environment = Environment::current();
     let options = match Options::read(args.from(1), &environment)? {
         Parsed::Options(options) => options,

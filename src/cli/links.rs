@@ -62,8 +62,7 @@ fn run(args: Args) -> Result<(), Failure> {
             Ok((b'H', _)) => kind = Kind::Hard,
             Ok((b'f', _)) => existing = Existing::Replace,
             Ok(_) => {
-                let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                print::out(format!("Usage: {USAGE}\n{HELP}{}{AFTER_HELP}", names.join(", ")));
+                print::out(format!("Usage: {USAGE}\n{HELP}{}{AFTER_HELP}", NAMES.join(", ")));
                 return Ok(());
             }
             Err(fault) => return Err(Failure::usage(String::from_utf8_lossy(&fault), usage())),
@@ -105,7 +104,7 @@ impl Links {
         }
         let mut taken = Vec::new();
         let mut names = Vec::new();
-        for (name, _) in NAMES {
+        for name in NAMES {
             let file = resolved.join(name);
             let Ok(there) = fs::symlink_metadata(&file) else {
                 names.push(name);

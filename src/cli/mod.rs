@@ -32,38 +32,77 @@ use crate::sys::Args;
 /// A whole tool, from its arguments to its exit code.
 type Face = fn(Args, Start) -> Result<u8, Failure>;
 
-/// The names under which this binary is another tool, and what it is then. `pydexec links` installs
-/// all of them.
-const NAMES: [(&str, Face); 9] = [
-    ("pysu", su::pysu),
-    ("gosu", su::gosu),
-    ("su-exec", su::su_exec),
-    ("tini", tini::main),
-    ("tini-static", tini::main),
-    ("docker-init", tini::main),
-    ("dumb-init", dumb_init::main),
-    ("catatonit", catatonit::main),
-    ("wait-for-port", wait_for_port::main),
+/// A function that finds a tool by its name: by comparing numbers that stand in the code, not texts
+/// that lie pages away from it.
+macro_rules! tools {
+    ($(#[$about:meta])* $find:ident: $($(#[$row:meta])* $name:literal => $face:path,)*) => {
+        $(#[$about])*
+        fn $find(name: &OsStr) -> Option<Face> {
+            let name = number(name.as_bytes())?;
+            $($(#[$row])* if Some(name) == const { number($name.as_bytes()) } {
+                return Some($face);
+            })*
+            None
+        }
+    };
+}
+
+tools! {
+    /// The tool that this binary is under that name.
+    named:
+    "pysu" => su::pysu,
+    "gosu" => su::gosu,
+    "su-exec" => su::su_exec,
+    "tini" => tini::main,
+    "tini-static" => tini::main,
+    "docker-init" => tini::main,
+    "dumb-init" => dumb_init::main,
+    "catatonit" => catatonit::main,
+    "wait-for-port" => wait_for_port::main,
+}
+
+tools! {
+    /// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
+    /// none of them can stand in a program's way.
+    subcommand:
+    "run" => run::run,
+    "check" => run::check,
+    "su" => su::main,
+    "links" => links::main,
+    "wait" => wait::main,
+    "health" => health::main,
+}
+
+/// The names that `pydexec links` installs: all of those.
+const NAMES: [&str; 9] = [
+    "pysu",
+    "gosu",
+    "su-exec",
+    "tini",
+    "tini-static",
+    "docker-init",
+    "dumb-init",
+    "catatonit",
+    "wait-for-port",
 ];
 
-/// The tools of this binary's own, behind its name. A command always stands behind `--`, so that
-/// none of them can stand in a program's way.
-const SUBCOMMANDS: [(&str, Face); 6] = [
-    ("run", run::run),
-    ("check", run::check),
-    ("su", su::main),
-    ("links", links::main),
-    ("wait", wait::main),
-    ("health", health::main),
-];
+/// The bytes of a short text as one number.
+const fn number(text: &[u8]) -> Option<u128> {
+    let (mut number, mut rest) = (0, text);
+    while let [first, others @ ..] = rest {
+        number = number << 8 | *first as u128;
+        rest = others;
+    }
+    if text.len() <= 16 { Some(number) } else { None }
+}
 
 const LICENSE: &str = include_str!("../../LICENSE");
 
 /// The whole program. Called by the C `main`, which returns what this returns.
 pub fn main(args: Args) -> u8 {
     let start = Start::block();
-    let face = face(&NAMES, base_name(args.get(0).unwrap_or_default()))
-        .or_else(|| face(&SUBCOMMANDS, args.get(1)?))
+    let face = named(base_name(args.get(0).unwrap_or_default()))
+        .or_else(|| subcommand(args.get(1)?))
         .unwrap_or(entrypoint::main);
     match face(args, start) {
         Ok(code) => code,
@@ -74,11 +113,25 @@ pub fn main(args: Args) -> u8 {
     }
 }
 
-fn face(faces: &[(&str, Face)], name: &OsStr) -> Option<Face> {
-    faces.iter().find(|(known, _)| name == *known).map(|(_, face)| *face)
-}
-
 /// The name of a path, without the directories.
 fn base_name(path: &OsStr) -> &OsStr {
     OsStr::from_bytes(path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_installed_is_a_tool_and_nothing_like_it_is() {
+        for name in NAMES {
+            assert!(named(OsStr::new(name)).is_some(), "{name}");
+            for other in [&name[1..], &name[..name.len() - 1], &format!("{name}s")] {
+                assert!(NAMES.contains(&other) || named(OsStr::new(other)).is_none(), "{other}");
+            }
+        }
+        for other in ["", "pydexec", "su", "a-name-longer-than-numbers-are"] {
+            assert!(named(OsStr::new(other)).is_none(), "{other}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! or copied. It does what the long way in [`entrypoint`](super::entrypoint) would.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use super::failure::Failure;
 use crate::boot::USUAL_REQUIREMENTS;
@@ -13,14 +14,15 @@ use crate::init::{Failed, Policy, Stage, Start, Supervisor, Target};
 use crate::log::Log;
 use crate::sys::Args;
 use crate::sys::args::Inherited;
+use crate::sys::process::Failure as StartFailure;
 
 /// The exit code; `None` where there is more to be done than to run the command.
 pub(super) fn run(args: Args, start: Start) -> Result<Option<u8>, Failure> {
     let given = Inherited::here();
     let (Some(dashes), Some(name)) = (args.get(1), args.c_string(2)) else { return Ok(None) };
-    if dashes != "--"
+    if dashes.as_bytes() != [b'-', b'-']
         || given.iter().any(|entry| entry.to_bytes().starts_with(b"PYDEXEC_"))
-        || fs::symlink_metadata(USUAL_REQUIREMENTS).is_ok()
+        || fs::symlink_metadata(USUAL_REQUIREMENTS.path()).is_ok()
     {
         return Ok(None);
     }
@@ -30,10 +32,15 @@ pub(super) fn run(args: Args, start: Start) -> Result<Option<u8>, Failure> {
     match supervisor.supervise(&prepared, &Policy::ours(Target::Child), Stage::Command) {
         Ok(ended) => Ok(Some(ended.status.code())),
         Err(Failed::System(error)) => Err(error.into()),
-        Err(Failed::Start(failure)) => {
-            let mut command = Command::new(args.get(2).unwrap_or_default());
-            let plan = command.args(args.from(3)).plan(&Environment::current())?;
-            Err(launch::explain(&plan, failure).into())
-        }
+        Err(Failed::Start(failure)) => Err(explain(args, failure)),
+    }
+}
+
+#[cold]
+fn explain(args: Args, failure: StartFailure) -> Failure {
+    let mut command = Command::new(args.get(2).unwrap_or_default());
+    match command.args(args.from(3)).plan(&Environment::current()) {
+        Ok(plan) => launch::explain(&plan, failure).into(),
+        Err(error) => error.into(),
     }
 }

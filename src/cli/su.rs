@@ -160,6 +160,9 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     }
 }
 
+/// A static and no literal: see build/hot.ld.
+static HOME: [u8; 5] = *b"HOME=";
+
 /// What was asked for.
 struct Call {
     spec: &'static OsStr,
@@ -208,16 +211,13 @@ impl Call {
             return Refusal::Asked(128u8.saturating_add(signal.number() as u8));
         }
         let given = Inherited::here();
-        let home = [b"HOME=", credentials.home().as_bytes()].concat();
+        let home = [&HOME[..], credentials.home().as_bytes()].concat();
         // There is no NUL in what was read of a line of a file that is text; if there is, HOME ends.
         let home = CString::new(home).unwrap_or_default();
         let environment = match self.keep_home {
             true => given.array(),
             false => StringArray::of(
-                given
-                    .iter()
-                    .filter(|entry| !entry.to_bytes().starts_with(b"HOME="))
-                    .chain([&*home]),
+                given.iter().filter(|entry| !entry.to_bytes().starts_with(&HOME)).chain([&*home]),
                 None,
             ),
         };

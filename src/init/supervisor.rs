@@ -420,7 +420,7 @@ impl<'v> Supervisor<'v> {
             swallow: self.swallow,
         };
         let mut machine = Machine::new(role, *policy);
-        let mut clock = Clock::new(policy.limits, Instant::now());
+        let mut clock = Clock::new(policy.limits, Instant::now);
         let (mut asked_to_end, mut timed_out) = (None, false);
         loop {
             let mut quiet = false;

@@ -14,16 +14,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Enough for some hundred variables and arguments.
 const SIZE: usize = 64 * 1024;
 
+/// In this order: the count is on the page of the first blocks.
+#[repr(C)]
 struct Arena {
-    memory: UnsafeCell<[u8; SIZE]>,
     used: AtomicUsize,
+    memory: UnsafeCell<[u8; SIZE]>,
 }
 
 // SAFETY: parts of `memory` are handed out once each, by an atomic counter.
 unsafe impl Sync for Arena {}
 
 #[global_allocator]
-static ARENA: Arena = Arena { memory: UnsafeCell::new([0; SIZE]), used: AtomicUsize::new(0) };
+static ARENA: Arena = Arena { used: AtomicUsize::new(0), memory: UnsafeCell::new([0; SIZE]) };
 
 impl Arena {
     fn start(&self) -> *mut u8 {

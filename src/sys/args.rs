@@ -118,8 +118,10 @@ impl Inherited {
     /// The value of a variable, that of the first entry, as getenv(3) has it.
     pub fn get(self, name: &str) -> Option<&'static OsStr> {
         self.iter().find_map(|entry: &'static CStr| {
-            let value = entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            Some(OsStr::from_bytes(value))
+            match entry.to_bytes().strip_prefix(name.as_bytes())? {
+                [b'=', value @ ..] => Some(OsStr::from_bytes(value)),
+                _ => None,
+            }
         })
     }
 

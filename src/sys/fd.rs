@@ -8,6 +8,7 @@ use libc::{c_int, c_long, c_uint};
 use nix::errno::Errno;
 
 use super::check;
+use super::path::FixedPath;
 
 /// Puts something harmless on each of the descriptors 0 to 2 that is closed, so that no file of
 /// ours is ever taken for somebody's stdout; the child still finds them closed, as we did.
@@ -27,7 +28,8 @@ pub fn reserve_standard() {
 
 /// The permissions of the file that this process was started from, if there is a /proc to ask.
 pub fn own_mode() -> Option<u32> {
-    fs::metadata("/proc/self/exe").ok().map(|metadata| metadata.mode() & 0o7777)
+    static OWN: FixedPath<15> = FixedPath::new(c"/proc/self/exe");
+    fs::metadata(OWN.path()).ok().map(|metadata| metadata.mode() & 0o7777)
 }
 
 /// flock(2), exclusive, without waiting: whether it is ours now.

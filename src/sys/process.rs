@@ -25,6 +25,10 @@ use super::tty::{self, Terminal};
 /// The longest path that execve takes, with its NUL (limits.h).
 const PATH_MAX: usize = 4096;
 
+/// The room that a path gets on the stack where it fits: each page of a stack that is not touched
+/// is one that the kernel need not make.
+const SHORT_PATH: usize = 256;
+
 /// What the child stands on until it execs: a path of `PATH_MAX` and small frames.
 const CHILD_STACK: usize = 32 * 1024;
 
@@ -480,11 +484,10 @@ fn search(name: &[u8], path: &[u8], setup: &Setup<'_>) -> Errno {
     }
     let mut result = Errno::ENOENT;
     for directory in path.split(|byte| *byte == b':') {
-        let mut buffer = [0u8; PATH_MAX];
-        let Some(path) = join(&mut buffer, directory, name) else {
-            continue;
-        };
-        match execve(path, setup) {
+        let room = directory.len() + name.len() + 2;
+        let execute =
+            if room <= SHORT_PATH { execute_in::<SHORT_PATH> } else { execute_in::<PATH_MAX> };
+        match execute(directory, name, setup) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
             // An entry that can never lead anywhere is no reason not to look at the next.
             Errno::ELOOP | Errno::ENAMETOOLONG => {}
@@ -495,10 +498,19 @@ fn search(name: &[u8], path: &[u8], setup: &Setup<'_>) -> Errno {
     result
 }
 
+/// Executes `directory/name`, if the path fits into `ROOM` bytes.
+#[inline(never)]
+fn execute_in<const ROOM: usize>(directory: &[u8], name: &[u8], setup: &Setup<'_>) -> Errno {
+    match join(&mut [0; ROOM], directory, name) {
+        Some(path) => execve(path, setup),
+        None => Errno::ENAMETOOLONG,
+    }
+}
+
 /// `directory/name` as a C string in `buffer`, if there is room for it.
-fn join<'a>(buffer: &'a mut [u8; PATH_MAX], directory: &[u8], name: &[u8]) -> Option<&'a CStr> {
+fn join<'a>(buffer: &'a mut [u8], directory: &[u8], name: &[u8]) -> Option<&'a CStr> {
     let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-    let mut rest = &mut buffer[..];
+    let mut rest = &mut *buffer;
     for part in [directory, slash, name, b"\0"] {
         let (here, after) = rest.split_at_mut_checked(part.len())?;
         here.copy_from_slice(part);

@@ -3,9 +3,11 @@
 //! Not through the C library: a static binary has no NSS, musl takes an empty uid for 0, and a
 //! broken line must be passed over and never make anybody root.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use crate::sys::path::FixedPath;
 
 /// The greatest id: 2^32 - 1 means "unchanged" to setresuid(2).
 const MAX_ID: u32 = u32::MAX - 1;
@@ -29,7 +31,7 @@ impl Source {
     fn read(&self) -> Result<Vec<u8>, (PathBuf, io::Error)> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::File(path) => match fs::read(path) {
+            Self::File(path) => match whole(path) {
                 Ok(text) => Ok(text),
                 Err(error)
                     if matches!(
@@ -45,28 +47,41 @@ impl Source {
     }
 }
 
+fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    // Room for those of most images, so that nobody need ask how long it is.
+    let mut text = Vec::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The text of passwd(5) or group(5). Its lines are taken apart where they lie: a start looks for one
+/// or two of them, and copies none.
+pub(super) struct Text(Vec<u8>);
+
 /// A line of passwd(5), as far as it matters here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Account {
-    pub name: Vec<u8>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Account<'t> {
+    pub name: &'t [u8],
     pub uid: u32,
     pub gid: u32,
-    pub home: Vec<u8>,
+    pub home: &'t [u8],
 }
 
 /// A line of group(5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group {
-    pub name: Vec<u8>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group<'t> {
+    pub name: &'t [u8],
     pub gid: u32,
-    pub members: Vec<Vec<u8>>,
+    members: &'t [u8],
 }
 
 impl Database {
     /// The system's own, /etc/passwd and /etc/group. Read when something has to be looked up, and
     /// /etc/group only then when a group has to.
     pub fn system() -> Self {
-        Self::files(Path::new("/etc/passwd"), Path::new("/etc/group"))
+        static PASSWD: FixedPath<12> = FixedPath::new(c"/etc/passwd");
+        static GROUP: FixedPath<11> = FixedPath::new(c"/etc/group");
+        Self::files(PASSWD.path(), GROUP.path())
     }
 
     /// Two files of the same format.
@@ -88,20 +103,40 @@ impl Database {
         Self { passwd: Source::Text(passwd.into()), group: Source::Text(group.into()) }
     }
 
-    pub(super) fn accounts(&self) -> Result<Vec<Account>, (PathBuf, io::Error)> {
-        Ok(lines(&self.passwd.read()?).filter_map(account).collect())
+    pub(super) fn passwd(&self) -> Result<Text, (PathBuf, io::Error)> {
+        self.passwd.read().map(Text)
     }
 
-    pub(super) fn groups(&self) -> Result<Vec<Group>, (PathBuf, io::Error)> {
-        Ok(lines(&self.group.read()?).filter_map(group).collect())
+    pub(super) fn group(&self) -> Result<Text, (PathBuf, io::Error)> {
+        self.group.read().map(Text)
     }
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"))
+impl Text {
+    /// Those of the lines that are whole.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.lines().filter_map(account)
+    }
+
+    /// The same of group(5).
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        self.lines().filter_map(group)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.0.split(|byte| *byte == b'\n');
+        lines.filter(|line| !matches!(line, [] | [b'#', ..]))
+    }
 }
 
-fn account(line: &[u8]) -> Option<Account> {
+impl Group<'_> {
+    /// Whether it lists that user. The one whose primary group it is need not be listed.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.members.split(|byte| *byte == b',').any(|member| member == name)
+    }
+}
+
+fn account(line: &[u8]) -> Option<Account<'_>> {
     let mut fields = line.split(|byte| *byte == b':');
     let name = fields.next().filter(|name| !name.is_empty())?;
     let _password = fields.next()?;
@@ -109,22 +144,15 @@ fn account(line: &[u8]) -> Option<Account> {
     let gid = id(fields.next()?)?;
     let _comment = fields.next()?;
     let home = fields.next()?;
-    Some(Account { name: name.to_vec(), uid, gid, home: home.to_vec() })
+    Some(Account { name, uid, gid, home })
 }
 
-fn group(line: &[u8]) -> Option<Group> {
+fn group(line: &[u8]) -> Option<Group<'_>> {
     let mut fields = line.split(|byte| *byte == b':');
     let name = fields.next().filter(|name| !name.is_empty())?;
     let _password = fields.next()?;
     let gid = id(fields.next()?)?;
-    let members = fields
-        .next()
-        .unwrap_or_default()
-        .split(|byte| *byte == b',')
-        .filter(|member| !member.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect();
-    Some(Group { name: name.to_vec(), gid, members })
+    Some(Group { name, gid, members: fields.next().unwrap_or_default() })
 }
 
 /// A decimal number without sign or blank, up to 2^32 - 2.
@@ -174,16 +202,16 @@ mod tests {
             ":x:0:0::/:/bin/sh",
             "evil:x:-1:0::/:/bin/sh",
         ] {
-            let database = Database::from_text(line, "");
-            assert_eq!(database.accounts().unwrap(), [], "{line}");
+            let passwd = Database::from_text(line, "").passwd().unwrap();
+            assert_eq!(passwd.accounts().next(), None, "{line}");
         }
     }
 
     #[test]
     fn what_is_not_utf_8_is_read_like_the_rest() {
         let database = Database::from_text(b"\xff\xfe:x:7:8::/h\xe9:/bin/sh".to_vec(), "");
-        let accounts = database.accounts().unwrap();
-        assert_eq!(accounts[0].name, b"\xff\xfe");
-        assert_eq!(accounts[0].home, b"/h\xe9");
+        let passwd = database.passwd().unwrap();
+        let account = passwd.accounts().next().unwrap();
+        assert_eq!((account.name, account.home), (&b"\xff\xfe"[..], &b"/h\xe9"[..]));
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::credentials::Credentials;
-use super::database::{Account, Database, Group, id};
+use super::database::{Account, Database, Text, id};
 
 /// A user spec, `[user][:group]`, each a name or a number, and each may be left out.
 ///
@@ -96,14 +96,14 @@ impl UserSpec {
         let user = parts.next().unwrap_or_default();
         let group = parts.next().unwrap_or_default();
 
-        let accounts = database.accounts().map_err(unreadable)?;
-        let (account, uid) = find_user(user, &accounts, caller_uid)?;
-        let home = account.map_or(&b"/"[..], |account| &account.home);
+        let passwd = database.passwd().map_err(unreadable)?;
+        let (account, uid) = find_user(user, &passwd, caller_uid)?;
+        let home = account.map_or(&b"/"[..], |account| account.home);
 
         let (gid, groups) = if group.is_empty() {
             let gid = account.map_or(caller_gid, |account| account.gid);
             let groups = match account {
-                Some(account) => memberships(account, &database.groups().map_err(unreadable)?),
+                Some(account) => memberships(account, &database.group().map_err(unreadable)?),
                 None => vec![gid],
             };
             (gid, groups)
@@ -134,38 +134,45 @@ fn unreadable((path, source): (PathBuf, io::Error)) -> UserError {
     UserError::Database { path, source }
 }
 
-fn find_user<'a>(
+fn find_user<'t>(
     user: &[u8],
-    accounts: &'a [Account],
+    passwd: &'t Text,
     caller: u32,
-) -> Result<(Option<&'a Account>, u32), UserError> {
-    let by_number = |uid| accounts.iter().find(|account| account.uid == uid);
+) -> Result<(Option<Account<'t>>, u32), UserError> {
     if user.is_empty() {
-        return Ok((by_number(caller), caller));
+        return Ok((passwd.accounts().find(|account| account.uid == caller), caller));
     }
-    if let Some(account) = accounts.iter().find(|account| account.name == user) {
-        return Ok((Some(account), account.uid));
+    let number = number(user);
+    // A name is better than a number, wherever it stands.
+    let mut by_number = None;
+    for account in passwd.accounts() {
+        if account.name == user {
+            return Ok((Some(account), account.uid));
+        }
+        if by_number.is_none() && matches!(number, Ok(Some(uid)) if uid == account.uid) {
+            by_number = Some(account);
+        }
     }
-    match number(user)? {
-        Some(uid) => Ok((by_number(uid), uid)),
+    match number? {
+        Some(uid) => Ok((by_number, uid)),
         None => Err(UserError::UnknownUser { name: lossy(user) }),
     }
 }
 
 fn find_group(name: &[u8], database: &Database) -> Result<u32, UserError> {
-    // A number that is nobody's name needs no file; but a group may be called `1000`.
-    let groups = database.groups().map_err(unreadable)?;
-    if let Some(group) = groups.iter().find(|group| group.name == name) {
+    // A number needs no entry; but a group may be called `1000`, so it is looked for first.
+    let text = database.group().map_err(unreadable)?;
+    if let Some(group) = text.groups().find(|group| group.name == name) {
         return Ok(group.gid);
     }
     number(name)?.ok_or_else(|| UserError::UnknownGroup { name: lossy(name) })
 }
 
 /// The entry's own group first, then every group that lists the name, each once.
-fn memberships(account: &Account, groups: &[Group]) -> Vec<u32> {
+fn memberships(account: Account<'_>, text: &Text) -> Vec<u32> {
     let mut result = vec![account.gid];
-    for group in groups {
-        if group.members.contains(&account.name) && !result.contains(&group.gid) {
+    for group in text.groups().filter(|group| group.has(account.name)) {
+        if !result.contains(&group.gid) {
             result.push(group.gid);
         }
     }
@@ -174,7 +181,10 @@ fn memberships(account: &Account, groups: &[Group]) -> Vec<u32> {
 
 /// `None` for what is no number at all; an error for a number that no id can have.
 fn number(text: &[u8]) -> Result<Option<u32>, UserError> {
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let digits = match text {
+        [b'-' | b'+', digits @ ..] => digits,
+        text => text,
+    };
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     match id(text) {
         Some(id) => Ok(Some(id)),

@@ -43,6 +43,7 @@ use crate::error::Error;
 use crate::init::Supervisor;
 use crate::log::Log;
 use crate::sys::ids::Identity;
+use crate::sys::path::FixedPath;
 use crate::user::{Database, UserSpec};
 
 pub(crate) use installer::Installer;
@@ -50,7 +51,7 @@ pub(crate) use place::Exposure;
 pub(crate) use report::Report;
 
 /// Where people mount it (as `polytope/python` does).
-pub(crate) const USUAL_FILE: &str = "/requirements.txt";
+pub(crate) static USUAL_FILE: FixedPath<18> = FixedPath::new(c"/requirements.txt");
 
 /// How long to wait for another that installs at the same place.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -346,8 +347,8 @@ fn files(options: &RequirementsOptions) -> Option<Vec<PathBuf>> {
     }
     let is_there = |file: &Path| fs::symlink_metadata(file).is_ok();
     let mut files = options.files.clone();
-    if files.is_empty() && options.project.is_none() && is_there(Path::new(USUAL_FILE)) {
-        files.push(USUAL_FILE.into());
+    if files.is_empty() && options.project.is_none() && is_there(USUAL_FILE.path()) {
+        files.push(USUAL_FILE.path().into());
     }
     if options.absent == Absent::Skipped {
         files.retain(|file| is_there(file));
