@@ -219,7 +219,7 @@ fn a_file_and_an_error_are_the_same_with_a_child_and_without_one() {
             let ended = run(template(&src, &scratch.join(dest))
                 .env("A", "1")
                 .env("PYDEXEC_VERBOSE", verbose));
-            let had_a_child = ended.stderr.contains("template");
+            let had_a_child = ended.stderr.contains("started \"template\"");
             let last = ended.stderr.lines().rev().take(2).map(str::to_owned);
             let last: Vec<String> = last.take_while(|_| ended.code != 0).collect();
             let metadata = fs::metadata(scratch.join(dest)).ok();

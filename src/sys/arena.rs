@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Enough for some hundred variables and arguments.
-const SIZE: usize = 64 * 1024;
+const SIZE: usize = 256 * 1024;
 
 /// In this order: the count is on the page of the first blocks.
 #[repr(C)]
