@@ -42,7 +42,8 @@ impl Arena {
         let mut used = self.used.load(Ordering::Relaxed);
         loop {
             let address = self.start().addr() + used;
-            let begin = used + (address.next_multiple_of(layout.align()) - address);
+            // An alignment is a power of two, so that this takes no division.
+            let begin = used + (address.wrapping_neg() & (layout.align() - 1));
             let end = begin.checked_add(layout.size()).filter(|end| *end <= SIZE)?;
             match self.used.compare_exchange_weak(used, end, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(self.start().wrapping_add(begin)),
