@@ -22,7 +22,10 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
         .map(|init| (init, Running::start(&init.with(&[probe, "signals"])), Vec::new()))
         .collect();
     let warm = rounds.div_ceil(20);
+    let all = running.len().max(1);
     for round in 0..rounds + warm {
+        // Another one begins each time, so that nobody is always behind the same neighbour.
+        running.rotate_left(1);
         for (_, Running { child, lines }, times) in &mut running {
             let mut line = String::new();
             let begin = Instant::now();
@@ -34,6 +37,8 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
             }
         }
     }
+    // In the order that they came in.
+    running.rotate_right((rounds + warm) % all);
     running
         .into_iter()
         .map(|(init, running, mut times)| {
