@@ -21,7 +21,7 @@ use crate::log::Log;
 use crate::sys::process::{self, Change, Failure, Group, Handlers, Status, Wiring};
 use crate::sys::signal::{self, Disposition, Received, Signal, SignalFd, SignalSet};
 use crate::sys::tty::{self, Terminal};
-use crate::sys::{fd, ids};
+use crate::sys::{fd, ids, memory};
 
 /// The one owner of signals and of `waitpid` in this process, from its first instruction on.
 ///
@@ -422,6 +422,7 @@ impl<'v> Supervisor<'v> {
         let mut machine = Machine::new(role, *policy);
         let mut clock = Clock::new(policy.limits, Instant::now);
         let (mut asked_to_end, mut timed_out) = (None, false);
+        let mut settled = watch.stage != Stage::Command;
         loop {
             let mut quiet = false;
             for _ in 0..READ_AT_ONCE {
@@ -481,9 +482,12 @@ impl<'v> Supervisor<'v> {
             }
             if quiet && !more {
                 let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
-                let timeout = until(clock.next());
+                let timeout = match clock.next() {
+                    None if !settled => PollTimeout::from(SETTLING_MS),
+                    next => until(next),
+                };
                 // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let _ = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
+                let woken = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
                     Some(output) => {
                         poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
                     }
@@ -491,6 +495,10 @@ impl<'v> Supervisor<'v> {
                 };
                 if let Some(capture) = &mut watch.capture {
                     capture.read();
+                }
+                if !settled && woken == Ok(0) {
+                    settled = true;
+                    memory::give_back();
                 }
             }
             let due = clock.next().and_then(|_| clock.due(Instant::now()));
@@ -641,6 +649,10 @@ impl Watch<'_> {
         Self { stage, capture: None }
     }
 }
+
+/// How long a command is left in peace before what its start has used of memory is given back: a short
+/// one is not to pay for that.
+const SETTLING_MS: u16 = 1000;
 
 /// How long an installation may take to end: its container is to be gone within a second.
 const GRACE: Duration = Duration::from_millis(600);

@@ -9,6 +9,7 @@ pub(crate) mod args;
 pub(crate) mod fd;
 pub(crate) mod forward;
 pub(crate) mod ids;
+pub(crate) mod memory;
 pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod signal;

@@ -90,14 +90,20 @@ impl Process {
         text.lines().filter_map(value).sum()
     }
 
-    /// The system call in which it waits, and that one's first arguments.
-    #[track_caller]
-    pub fn waits_in(self) -> (u64, Vec<u64>) {
+    /// Whether it is in poll, and without a timeout: -1, or no timespec for ppoll. An init comes to that
+    /// once what its start has used of memory is given back, a second after it.
+    pub fn waits_for_ever(self) -> bool {
         let text = fs::read_to_string(self.file("syscall")).expect("it can be read");
-        let mut words = text.split_whitespace();
-        let number = words.next().and_then(|word| word.parse().ok()).expect("a number");
-        let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
-        (number, words.map_while(hex).collect())
+        let words: Vec<&str> = text.split_whitespace().collect();
+        // Otherwise it is `running`, or no system call that it waits in.
+        let [call, _, _, timeout, ..] = words[..] else { return false };
+        let is = |number: libc::c_long| call.parse() == Ok(number);
+        #[cfg(target_arch = "x86_64")]
+        let in_poll = is(libc::SYS_poll);
+        #[cfg(not(target_arch = "x86_64"))]
+        let in_poll = false;
+        let timeout = u64::from_str_radix(timeout.trim_start_matches("0x"), 16).expect("a number");
+        (in_poll && timeout as i32 == -1) || (is(libc::SYS_ppoll) && timeout == 0)
     }
 }
 

@@ -1,0 +1,61 @@
+//! Giving memory back before a wait that may last for years.
+
+use std::hint::black_box;
+
+use libc::{Elf64_Phdr, c_void};
+
+/// What is mapped in one go; larger pages only make the parts below smaller.
+const PAGE: usize = 4096;
+
+/// How far below its frames a stack is given back, which is what the kernel maps of it at first.
+const STACK: usize = 128 * 1024;
+
+/// What the calls of [`give_back`] stand on themselves.
+const FRAMES: usize = PAGE;
+
+/// Gives back the pages of the program's code and constants, which are read from its file again when
+/// they are wanted, and those of the stack that nothing stands on any more.
+///
+/// Most of them were for the start. What is wanted next is brought back by the same fault that brought
+/// it first.
+pub fn give_back() {
+    for (start, length) in read_only_parts() {
+        release(start, length);
+    }
+    let here = 0u8;
+    let top = (black_box(&raw const here).addr() - FRAMES) & !(PAGE - 1);
+    release(top - STACK, STACK);
+}
+
+/// The segments of this program that nobody can write to, as its program headers have them
+/// (getauxval(3), elf(5)).
+fn read_only_parts() -> impl Iterator<Item = (usize, usize)> {
+    // SAFETY: takes an integer.
+    let (table, count) =
+        unsafe { (libc::getauxval(libc::AT_PHDR), libc::getauxval(libc::AT_PHNUM)) };
+    let table: *const Elf64_Phdr = std::ptr::with_exposed_provenance(table as usize);
+    let headers = match table.is_null() {
+        true => &[],
+        // SAFETY: the kernel says that so many headers lie there; they are a part of the program.
+        false => unsafe { std::slice::from_raw_parts(table, count as usize) },
+    };
+    // The first segment has the headers in it, which tells how far the program was moved.
+    let first = headers.iter().find(|header| header.p_type == libc::PT_LOAD);
+    let begin = table.addr() & !(PAGE - 1);
+    let moved = begin.wrapping_sub(first.map_or(begin, |first| first.p_vaddr as usize));
+    headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0)
+        .map(move |header| {
+            let start = moved.wrapping_add(header.p_vaddr as usize);
+            (start & !(PAGE - 1), header.p_memsz as usize + start % PAGE)
+        })
+}
+
+/// MADV_DONTNEED of madvise(2). An error means that there is nothing to be given back.
+fn release(start: usize, length: usize) {
+    let start: *mut c_void = std::ptr::without_provenance_mut(start);
+    // SAFETY: only called for a private mapping of a file that is not written to, which the kernel reads
+    // again, and for what lies below every frame of this thread's stack, which nothing refers to.
+    unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
+}
