@@ -132,7 +132,7 @@ impl Step {
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Option<u8>, BootError> {
         match self {
             Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor),
-            Self::Write(files) => template::write(&files, supervisor),
+            Self::Write(files) => template::write(&files, supervisor, log),
             Self::Own(owns) => own::run(&owns, supervisor),
             // The loop's own.
             Self::Requirements(_) => Ok(None),
