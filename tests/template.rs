@@ -209,6 +209,31 @@ fn a_destination_that_cannot_be_written_is_told_and_nothing_is_left() {
     assert_eq!(fs::read_dir(scratch.join("directory")).unwrap().count(), 0);
 }
 
+/// Small files are written without a child, unless steps are told with theirs.
+#[test]
+fn a_file_and_an_error_are_the_same_with_a_child_and_without_one() {
+    let scratch = Scratch::new();
+    let src = scratch.file("a.j2", "{{ env.A }}");
+    fs::create_dir(scratch.join("directory")).unwrap();
+    let [told, silent] = ["1", ""].map(|verbose| {
+        ["a", "directory"].map(|dest| {
+            let _ = fs::remove_file(scratch.join(dest));
+            let ended = run(template(&src, &scratch.join(dest))
+                .env("A", "1")
+                .env("PYDEXEC_VERBOSE", verbose));
+            let had_a_child = ended.stderr.contains("started \"template\"");
+            let last = ended.stderr.lines().rev().take(2).map(str::to_owned);
+            let last: Vec<String> = last.take_while(|_| ended.code != 0).collect();
+            let metadata = fs::metadata(scratch.join(dest)).ok();
+            let mode = metadata.map(|metadata| metadata.mode());
+            assert_eq!(had_a_child, !verbose.is_empty(), "{}", ended.stderr);
+            (ended.code, last, fs::read_to_string(scratch.join(dest)).ok(), mode)
+        })
+    });
+    assert_eq!(told, silent);
+    assert_eq!((told[0].0, told[1].0), (0, 2));
+}
+
 /// Runs `script` with file systems of its own; `$0` is the binary, `$1` the scratch directory.
 fn with_mounts(scratch: &Scratch, script: &str) -> Run {
     run(Command::new("unshare")

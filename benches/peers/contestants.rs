@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::race::Race;
+
 /// Where things lie on this machine.
 pub struct Places {
     /// What `benches/prepare` filled.
@@ -23,11 +25,13 @@ impl Places {
         self.folder.join("target")
     }
 
-    fn ours(&self, name: &str) -> PathBuf {
+    /// One of the names of this project's binary.
+    pub fn ours(&self, name: &str) -> PathBuf {
         self.folder.join("names").join(name)
     }
 
-    fn debian(&self, path: &str) -> PathBuf {
+    /// A file of Debian's packages.
+    pub fn debian(&self, path: &str) -> PathBuf {
         self.folder.join("peers").join(path)
     }
 }
@@ -47,16 +51,29 @@ pub struct Contestant {
     pub words: Vec<String>,
     /// Whether it is this project's.
     pub ours: bool,
+    /// Variables that it is given besides those of `command`.
+    pub variables: Vec<(&'static str, String)>,
+    /// A file that is to be made anew, and is removed before each start.
+    pub fresh: Option<PathBuf>,
+    /// It runs in each round that this divides: what takes seconds runs less often.
+    pub every: usize,
 }
 
 impl Contestant {
-    fn new(name: &str, program: &Path, arguments: &[&str]) -> Self {
+    pub fn new(name: &str, program: &Path, arguments: &[&str]) -> Self {
         let mut words = vec![program.display().to_string()];
         words.extend(arguments.iter().map(|word| word.to_string()));
-        Self { name: name.to_owned(), words, ours: false }
+        Self {
+            name: name.to_owned(),
+            words,
+            ours: false,
+            variables: Vec::new(),
+            fresh: None,
+            every: 1,
+        }
     }
 
-    fn ours(mut self) -> Self {
+    pub fn ours(mut self) -> Self {
         self.ours = true;
         self
     }
@@ -71,7 +88,8 @@ impl Contestant {
     }
 }
 
-fn present(contestants: Vec<Contestant>) -> Vec<Contestant> {
+/// Those of them that are on this machine.
+pub fn present(contestants: Vec<Contestant>) -> Vec<Contestant> {
     let (there, missing): (Vec<_>, Vec<_>) = contestants.into_iter().partition(Contestant::exists);
     for contestant in missing {
         eprintln!("not here, left out: {}", contestant.name);
@@ -79,46 +97,70 @@ fn present(contestants: Vec<Contestant>) -> Vec<Contestant> {
     there
 }
 
-/// The races: a title, the barest exec first.
-pub fn races(places: &Places) -> Vec<(&'static str, Vec<Contestant>)> {
+/// The name in all races of the program that everything is told as a ratio to.
+pub const BARE: &str = "the target alone";
+pub const SU_EXEC: &str = "su-exec's calls, static C";
+pub const DUMB_INIT: &str = "dumb-init, static";
+pub const TINI: &str = "tini-static";
+pub const PYDEXEC: &str = "pydexec --";
+
+/// The target alone, and the contestants with the target behind them.
+fn before_target(places: &Places, title: &'static str, contestants: Vec<Contestant>) -> Race {
     let target = places.target().display().to_string();
-    let behind = |mut contestants: Vec<Contestant>| {
-        let bare = Contestant::new("the target alone", &places.target(), &[]);
-        for contestant in &mut contestants {
-            contestant.words.push(target.clone());
-        }
-        let mut all = vec![bare];
-        all.extend(present(contestants));
-        all
+    let mut all = vec![Contestant::new(BARE, &places.target(), &[])];
+    all.extend(present(contestants).into_iter().map(|mut contestant| {
+        contestant.words.push(target.clone());
+        contestant
+    }));
+    Race { title, contestants: all, drawn: true }
+}
+
+/// What changes the user and becomes the target.
+pub fn switches(places: &Places) -> Race {
+    let (numbers, names) = ("65534:65534", "nobody:nogroup");
+    let tool = |name: &str, program: PathBuf, user: &str| {
+        let name = match user == names {
+            true => format!("{name}, by name"),
+            false => name.to_owned(),
+        };
+        Contestant::new(&name, &program, &[user])
     };
-    let user = "65534:65534";
-    let switch = vec![
-        Contestant::new("the least, static C", &places.folder.join("su"), &[user]),
-        Contestant::new("pysu", &places.ours("pysu"), &[user]).ours(),
-        Contestant::new("gosu", &places.debian("usr/sbin/gosu"), &[user]),
+    let su_exec = places.folder.join("su-exec");
+    let (pysu, gosu) = (places.ours("pysu"), places.debian("usr/sbin/gosu"));
+    let contestants = vec![
+        tool("the least, static C", places.folder.join("su"), numbers),
+        tool(SU_EXEC, su_exec.clone(), numbers),
+        tool("pysu", pysu.clone(), numbers).ours(),
+        tool(SU_EXEC, su_exec, names),
+        tool("pysu", pysu, names).ours(),
+        tool("gosu", gosu.clone(), numbers),
+        tool("gosu", gosu, names),
         Contestant::new(
             "setpriv",
             Path::new("/usr/bin/setpriv"),
             &["--reuid=65534", "--regid=65534", "--clear-groups"],
         ),
     ];
-    let shell = vec![
-        Contestant::new("sh -c", Path::new("/bin/sh"), &["-c", "\"$0\"; exit $?"]),
-        Contestant::new("bash -c", Path::new("/bin/bash"), &["-c", "\"$0\"; exit $?"]),
-    ];
-    let mut init = inits(places);
-    init.extend(shell);
-    vec![("change the user and run", behind(switch)), ("run as init, to the end", behind(init))]
+    before_target(places, "change the user and run", contestants)
+}
+
+/// What starts the target and waits for its end.
+pub fn starts(places: &Places) -> Race {
+    let shell =
+        |name, program| Contestant::new(name, Path::new(program), &["-c", "\"$0\"; exit $?"]);
+    let mut contestants = inits(places);
+    contestants.extend([shell("sh -c", "/bin/sh"), shell("bash -c", "/bin/bash")]);
+    before_target(places, "run as init, to the end", contestants)
 }
 
 /// All that can stand as a container's init, before its command.
 pub fn inits(places: &Places) -> Vec<Contestant> {
     present(vec![
-        Contestant::new("dumb-init, static", &places.folder.join("dumb-init-static"), &[]),
-        Contestant::new("pydexec --", &places.ours("pydexec"), &["--"]).ours(),
+        Contestant::new(DUMB_INIT, &places.folder.join("dumb-init-static"), &[]),
+        Contestant::new(PYDEXEC, &places.ours("pydexec"), &["--"]).ours(),
         Contestant::new("pydexec as tini", &places.ours("tini"), &["-s", "--"]).ours(),
         Contestant::new("pydexec as dumb-init", &places.ours("dumb-init"), &[]).ours(),
-        Contestant::new("tini-static", &places.debian("usr/bin/tini-static"), &["-s", "--"]),
+        Contestant::new(TINI, &places.debian("usr/bin/tini-static"), &["-s", "--"]),
         Contestant::new("tini", &places.debian("usr/bin/tini"), &["-s", "--"]),
         Contestant::new("dumb-init", &places.debian("usr/bin/dumb-init"), &[]),
         Contestant::new("catatonit", &places.debian("usr/bin/catatonit"), &["--"]),
@@ -128,9 +170,10 @@ pub fn inits(places: &Places) -> Vec<Contestant> {
 /// The size of each file in bytes; a dynamic program needs its libraries besides.
 pub fn sizes(places: &Places) -> Vec<(String, u64)> {
     let files = [
-        ("pydexec", places.pydexec.clone()),
-        ("dumb-init, static", places.folder.join("dumb-init-static")),
-        ("tini-static", places.debian("usr/bin/tini-static")),
+        (WHOLE, places.pydexec.clone()),
+        (INIT_ONLY, places.folder.join("pydexec-init")),
+        (DUMB_INIT, places.folder.join("dumb-init-static")),
+        (TINI, places.debian("usr/bin/tini-static")),
         ("catatonit", places.debian("usr/bin/catatonit")),
         ("gosu", places.debian("usr/sbin/gosu")),
     ];
@@ -139,3 +182,6 @@ pub fn sizes(places: &Places) -> Vec<(String, u64)> {
         .filter_map(|(name, file)| Some((name.to_owned(), fs::metadata(file).ok()?.len())))
         .collect()
 }
+
+pub const WHOLE: &str = "pydexec";
+pub const INIT_ONLY: &str = "pydexec, init alone";

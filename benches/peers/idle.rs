@@ -1,8 +1,9 @@
 //! What an init costs while it only waits: its memory and its wake-ups.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -17,55 +18,101 @@ pub struct Idle {
     /// Kilobytes of its files that nobody else has mapped (Private_Clean): page cache, which the
     /// next container of the same image shares.
     pub clean: u64,
-    /// How often it was woken in three seconds.
+    /// How often it was woken in `WATCHED`.
     pub wakeups: u64,
 }
 
-/// Starts `init` over the probe, and waits until the probe has said that it runs.
-pub fn start(
-    init: &Contestant,
-    places: &Places,
-    probe: &[&str],
-) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut target = vec![places.probe.to_str().expect("a path in UTF-8")];
-    target.extend(probe);
-    let words = init.with(&target);
-    let mut child = command(&words[0])
-        .args(&words[1..])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", init.name));
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    lines.read_line(&mut line).expect("a line of the probe");
-    (child, lines)
+impl Idle {
+    pub fn private(&self) -> u64 {
+        self.dirty + self.clean
+    }
 }
 
-/// `None` where the kernel does not tell.
-pub fn measure(init: &Contestant, places: &Places) -> Option<Idle> {
-    let (mut child, _lines) = start(init, places, &["signals"]);
-    let pid = child.id();
-    // It has nothing left to do now but to wait; a second gives it time to notice.
-    thread::sleep(Duration::from_secs(1));
-    let before = switches(pid)?;
-    thread::sleep(Duration::from_secs(3));
-    let wakeups = switches(pid)? - before;
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let of = |key: &str| {
-        let line = rollup.lines().find(|line| line.starts_with(key))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+/// Time for what an init still does once after its start.
+const SETTLING: Duration = Duration::from_secs(3);
+
+pub const WATCHED: Duration = Duration::from_secs(5);
+
+/// An init over a program that has said that it runs.
+pub struct Running {
+    pub child: Child,
+    pub lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts `words`, and waits for the first line.
+    pub fn start(words: &[String]) -> Self {
+        let mut child = command(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", words[0]));
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        lines.read_line(&mut String::new()).expect("a line");
+        Self { child, lines }
+    }
+
+    pub fn end(mut self) {
+        signal(self.child.id(), libc::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// All at once: an idle process disturbs no other. Each from a copy of its file, so that no other
+/// process has mapped the same pages, whoever else runs the same program on this machine.
+pub fn measure(inits: &[Contestant], places: &Places) -> Vec<Idle> {
+    let folder = places.folder.join("idle");
+    let running: Vec<(&Contestant, Running)> = inits
+        .iter()
+        .enumerate()
+        .map(|(index, init)| {
+            let mut words = init.with(&[places.probe.to_str().expect("UTF-8"), "signals"]);
+            let name = Path::new(&words[0]).file_name().expect("a name");
+            let copy = folder.join(index.to_string()).join(name);
+            copy_to(Path::new(&words[0]), &copy);
+            words[0] = copy.display().to_string();
+            (init, Running::start(&words))
+        })
+        .collect();
+    thread::sleep(SETTLING);
+    let switches = |running: &[(&Contestant, Running)]| -> Vec<Option<u64>> {
+        running.iter().map(|(_, running)| switches(running.child.id())).collect()
     };
-    let idle = Idle {
-        name: init.name.clone(),
-        ours: init.ours,
-        dirty: of("Private_Dirty:")?,
-        clean: of("Private_Clean:")?,
-        wakeups,
+    let before = switches(&running);
+    thread::sleep(WATCHED);
+    let after = switches(&running);
+    let measured =
+        running.iter().zip(before).zip(after).filter_map(|(((init, running), before), after)| {
+            let rollup =
+                fs::read_to_string(format!("/proc/{}/smaps_rollup", running.child.id())).ok()?;
+            let of = |key: &str| {
+                let line = rollup.lines().find(|line| line.starts_with(key))?;
+                line.split_whitespace().nth(1)?.parse().ok()
+            };
+            Some(Idle {
+                name: init.name.clone(),
+                ours: init.ours,
+                dirty: of("Private_Dirty:")?,
+                clean: of("Private_Clean:")?,
+                wakeups: after? - before?,
+            })
+        });
+    let measured = measured.collect();
+    running.into_iter().for_each(|(_, running)| running.end());
+    let _ = fs::remove_dir_all(&folder);
+    measured
+}
+
+/// On the disk, too: pages of a file that are not written back count as dirty for whoever maps them.
+fn copy_to(file: &Path, copy: &Path) {
+    let copied = || {
+        fs::create_dir_all(copy.parent().expect("a folder"))?;
+        let _ = fs::remove_file(copy);
+        fs::copy(file, copy)?;
+        File::open(copy)?.sync_all()
     };
-    signal(pid, "TERM");
-    let _ = child.wait();
-    Some(idle)
+    copied().unwrap_or_else(|error| panic!("{}: {error}", copy.display()));
 }
 
 fn switches(pid: u32) -> Option<u64> {
@@ -75,11 +122,7 @@ fn switches(pid: u32) -> Option<u64> {
 }
 
 /// Sends a signal by kill(2).
-pub fn signal(pid: u32, name: &str) {
-    let number = match name {
-        "TERM" => libc::SIGTERM,
-        _ => libc::SIGUSR1,
-    };
+pub fn signal(pid: u32, number: libc::c_int) {
     // SAFETY: two integers.
     unsafe { libc::kill(pid as i32, number) };
 }

@@ -8,168 +8,193 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::contestants::Places;
-use crate::idle::Idle;
-use crate::race;
-use crate::signals::{Latency, Orphans};
+use crate::goals::{Goal, goals};
+use crate::idle::{self, Idle};
+use crate::orphans::{Crowd, Stream};
+use crate::race::{self, Finished};
+use crate::signals::Latency;
 
-const TABLE_BEGIN: &str = "<!-- figures of make bench -->";
-const TABLE_END: &str = "<!-- end of the figures -->";
+const README: (&str, &str) = ("<!-- figures of make bench -->", "<!-- end of the figures -->");
+const GOALS: (&str, &str) = ("<!-- goals of make bench -->", "<!-- end of the goals -->");
 
+/// All that was measured.
+#[derive(Default)]
 pub struct Report {
-    rounds: usize,
-    races: Vec<(&'static str, Vec<race::Result>)>,
-    idle: Vec<Idle>,
-    latencies: Vec<Latency>,
-    orphans: Vec<Orphans>,
-    sizes: Vec<(String, u64)>,
+    pub races: Vec<Finished>,
+    pub idle: Vec<Idle>,
+    pub latencies: Vec<Latency>,
+    pub crowds: Vec<Crowd>,
+    pub streams: Vec<Stream>,
+    pub sizes: Vec<(String, u64)>,
+    signal_rounds: usize,
+    /// How many orphans, over how many seconds.
+    stream: (usize, usize),
 }
 
 impl Report {
-    pub fn new(rounds: usize) -> Self {
-        Self {
-            rounds,
-            races: Vec::new(),
-            idle: Vec::new(),
-            latencies: Vec::new(),
-            orphans: Vec::new(),
-            sizes: Vec::new(),
-        }
-    }
-
-    pub fn race(&mut self, title: &'static str, results: Vec<race::Result>) {
-        println!("\n{title} ({} rounds in turn)", self.rounds);
-        println!("{:28} {:>7} {:>10} {:>10}", "", "ratio", "median µs", "90th µs");
-        for result in &results {
+    pub fn race(&mut self, race: Finished) {
+        println!("\n{} ({} rounds in turn)", race.title, race.rounds);
+        println!("{:36} {:>9} {:>10} {:>10}", "", "ratio", "median µs", "90th µs");
+        for result in &race.results {
             println!(
-                "{:28} {:7.2} {:10.0} {:10.0}",
-                result.contestant.name,
+                "{:36} {:9.2} {:10.0} {:10.0}",
+                name_of(result, race.rounds),
                 result.ratio,
                 result.quantile(0.5),
                 result.quantile(0.9)
             );
         }
-        self.races.push((title, results));
+        self.races.push(race);
     }
 
     pub fn idle(&mut self, idle: Vec<Idle>) {
-        println!("\nwhile idle");
-        println!("{:28} {:>9} {:>9} {:>15}", "", "dirty KB", "clean KB", "wake-ups in 3 s");
-        for Idle { name, dirty, clean, wakeups, .. } in &idle {
-            println!("{name:28} {dirty:9} {clean:9} {wakeups:15}");
+        println!("\nwhile idle, settled");
+        let seconds = idle::WATCHED.as_secs();
+        let woken = format!("wake-ups in {seconds} s");
+        println!("{:36} {:>11} {:>14} {woken:>15}", "", "private KB", "of it written");
+        for idle in &idle {
+            println!(
+                "{:36} {:11} {:14} {:15}",
+                idle.name,
+                idle.private(),
+                idle.dirty,
+                idle.wakeups
+            );
         }
         self.idle = idle;
     }
 
-    pub fn signals(&mut self, latencies: Vec<Latency>) {
-        println!("\na signal through it, to the child's answer");
-        println!("{:28} {:>10} {:>10}", "", "median µs", "99th µs");
+    pub fn signals(&mut self, latencies: Vec<Latency>, rounds: usize) {
+        println!("\na signal through it, to the child's answer ({rounds} rounds in turn)");
+        println!("{:36} {:>10} {:>10}", "", "median µs", "99th µs");
         for Latency { name, median, p99, .. } in &latencies {
-            println!("{name:28} {median:10.1} {p99:10.1}");
+            println!("{name:36} {median:10.1} {p99:10.1}");
         }
         self.latencies = latencies;
+        self.signal_rounds = rounds;
     }
 
-    pub fn orphans(&mut self, orphans: Vec<Orphans>) {
-        println!("\na thousand orphans made and reaped");
-        println!("{:28} {:>10} {:>8}", "", "median ms", "zombies");
-        for Orphans { name, milliseconds, zombies, .. } in &orphans {
-            println!("{name:28} {milliseconds:10.1} {zombies:8}");
+    pub fn crowds(&mut self, crowds: Vec<Crowd>) {
+        println!("\na thousand orphans that end at once, until the last is reaped");
+        println!("{:36} {:>10} {:>12}", "", "median ms", "own time ms");
+        for Crowd { name, milliseconds, cpu } in &crowds {
+            println!("{name:36} {milliseconds:10.1} {cpu:12.1}");
         }
-        self.orphans = orphans;
+        self.crowds = crowds;
+    }
+
+    pub fn streams(&mut self, streams: Vec<Stream>, count: usize, seconds: usize) {
+        println!("\n{count} orphans over {seconds} s, all inits at the same time");
+        println!("{:36} {:>12} {:>13} {:>13}", "", "own time ms", "most zombies", "zombies left");
+        for Stream { name, cpu, most, left } in &streams {
+            println!("{name:36} {cpu:12.1} {most:13} {left:13}");
+        }
+        self.streams = streams;
+        self.stream = (count, seconds);
     }
 
     pub fn sizes(&mut self, sizes: Vec<(String, u64)>) {
         println!("\nsize of the file, KB");
         for (name, bytes) in &sizes {
-            println!("{name:28} {:10}", bytes / 1024);
+            println!("{name:36} {:10}", bytes / 1000);
         }
         self.sizes = sizes;
     }
 
-    /// Writes figures.json, the table in README.md and docs/start-up.svg.
+    /// Writes figures.json, the tables in README.md and benches/README.md, and docs/start-up.svg.
     pub fn write(&self, places: &Places) -> io::Result<()> {
-        let json = places.folder.join("figures.json");
-        fs::write(&json, serde_json::to_string_pretty(&self.json())? + "\n")?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let readme = root.join("README.md");
-        let text = fs::read_to_string(&readme)?;
-        if let Some((before, rest)) = text.split_once(TABLE_BEGIN) {
-            if let Some((_, after)) = rest.split_once(TABLE_END) {
-                let table = self.table();
-                fs::write(&readme, format!("{before}{TABLE_BEGIN}\n{table}{TABLE_END}{after}"))?;
-            }
+        let goals = goals(self);
+        println!("\nwhat was to be reached: told, nothing fails by it");
+        println!("{:48} {:>14} {:>14}  reached", "", "figure", "at most");
+        for goal in &goals {
+            let [figure, most] = [goal.figure, goal.most].map(|value| goal.text(value));
+            println!("{:48} {figure:>14} {most:>14}  {}", goal.what, goal.reached());
         }
+        let json = places.folder.join("figures.json");
+        fs::write(&json, serde_json::to_string_pretty(&self.json(&goals))? + "\n")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        replace(&root.join("README.md"), README, &self.table())?;
+        replace(&root.join("benches/README.md"), GOALS, &table_of(&goals))?;
         fs::create_dir_all(root.join("docs"))?;
         fs::write(root.join("docs/start-up.svg"), self.picture())?;
-        println!("\nwritten: {}, README.md, docs/start-up.svg", json.display());
+        println!("\nwritten: {}, README.md, benches/README.md, docs/start-up.svg", json.display());
         Ok(())
     }
 
-    fn json(&self) -> Value {
-        let races: Vec<Value> = self
-            .races
-            .iter()
-            .map(|(title, results)| {
-                let results: Vec<Value> = results
-                    .iter()
-                    .map(|result| {
-                        json!({
-                            "name": result.contestant.name,
-                            "ratio": result.ratio,
-                            "median_us": result.quantile(0.5),
-                            "p90_us": result.quantile(0.9),
-                            "times_us": result.times,
-                        })
-                    })
-                    .collect();
-                json!({ "race": title, "rounds": self.rounds, "results": results })
-            })
-            .collect();
-        let idle: Vec<Value> = self
-            .idle
-            .iter()
-            .map(|idle| {
+    fn json(&self, goals: &[Goal]) -> Value {
+        let list = |values: Vec<Value>| Value::from(values);
+        let races = self.races.iter().map(|race| {
+            let results = race.results.iter().map(|result| {
                 json!({
-                    "name": idle.name,
-                    "private_dirty_kb": idle.dirty,
-                    "private_clean_kb": idle.clean,
-                    "wakeups_in_3_s": idle.wakeups,
+                    "name": result.contestant.name,
+                    "rounds": result.times.len(),
+                    "ratio": result.ratio,
+                    "median_us": result.quantile(0.5),
+                    "p90_us": result.quantile(0.9),
+                    "times_us": result.times,
                 })
+            });
+            json!({ "race": race.title, "rounds": race.rounds, "results": list(results.collect()) })
+        });
+        let idle = self.idle.iter().map(|idle| {
+            json!({
+                "name": idle.name,
+                "private_kb": idle.private(),
+                "private_dirty_kb": idle.dirty,
+                "private_clean_kb": idle.clean,
+                "wakeups": idle.wakeups,
+                "seconds": idle::WATCHED.as_secs(),
             })
-            .collect();
-        let latencies: Vec<Value> = self
-            .latencies
-            .iter()
-            .map(|one| json!({ "name": one.name, "median_us": one.median, "p99_us": one.p99 }))
-            .collect();
-        let orphans: Vec<Value> = self
-            .orphans
-            .iter()
-            .map(|one| json!({ "name": one.name, "median_ms": one.milliseconds, "zombies": one.zombies }))
-            .collect();
-        let sizes: Vec<Value> = self
-            .sizes
-            .iter()
-            .map(|(name, bytes)| json!({ "name": name, "bytes": bytes }))
-            .collect();
+        });
+        let latencies = self.latencies.iter().map(|one| {
+            let rounds = self.signal_rounds;
+            json!({ "name": one.name, "rounds": rounds, "median_us": one.median, "p99_us": one.p99 })
+        });
+        let crowds = self.crowds.iter().map(|one| {
+            json!({ "name": one.name, "median_ms": one.milliseconds, "own_time_ms": one.cpu })
+        });
+        let (count, seconds) = self.stream;
+        let streams = self.streams.iter().map(|one| {
+            json!({
+                "name": one.name,
+                "orphans": count,
+                "seconds": seconds,
+                "own_time_ms": one.cpu,
+                "most_zombies": one.most,
+                "zombies_left": one.left,
+            })
+        });
+        let sizes = self.sizes.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes }));
+        let goals = goals.iter().map(|goal| {
+            json!({
+                "what": goal.what,
+                "figure": goal.figure,
+                "most": goal.most,
+                "unit": goal.unit,
+                "reached": goal.figure <= goal.most,
+            })
+        });
         json!({
-            "races": races,
-            "idle": idle,
-            "signals": latencies,
-            "orphans": orphans,
-            "sizes": sizes,
+            "races": list(races.collect()),
+            "idle": list(idle.collect()),
+            "signals": list(latencies.collect()),
+            "thousand_orphans": list(crowds.collect()),
+            "stream_of_orphans": list(streams.collect()),
+            "sizes": list(sizes.collect()),
+            "goals": list(goals.collect()),
         })
     }
 
     fn table(&self) -> String {
         let mut text = String::new();
-        for (title, results) in &self.races {
+        for race in &self.races {
             let _ = writeln!(
                 text,
-                "\n| {title} | ratio | median µs | 90th µs |\n| --- | ---: | ---: | ---: |"
+                "\n| {} | ratio | median µs | 90th µs |\n| --- | ---: | ---: | ---: |",
+                race.title
             );
-            for result in results {
-                let name = emphasized(&result.contestant.name, result.contestant.ours);
+            for result in &race.results {
+                let name = emphasized(&name_of(result, race.rounds), result.contestant.ours);
                 let _ = writeln!(
                     text,
                     "| {name} | {:.2} | {:.0} | {:.0} |",
@@ -179,18 +204,37 @@ impl Report {
                 );
             }
         }
+        let seconds = idle::WATCHED.as_secs();
         let _ = writeln!(
             text,
-            "\n| as init | idle, written KB | wake-ups in 3 s | signal, median µs | 99th µs |\n\
-             | --- | ---: | ---: | ---: | ---: |"
+            "\n| as init | idle, private KB | of it written | wake-ups in {seconds} s | signal, median µs | 99th µs |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: |"
         );
-        for (idle, latency) in self.idle.iter().zip(&self.latencies) {
+        for idle in &self.idle {
             let name = emphasized(&idle.name, idle.ours);
+            let _ =
+                write!(text, "| {name} | {} | {} | {} |", idle.private(), idle.dirty, idle.wakeups);
+            let _ = match self.latencies.iter().find(|latency| latency.name == idle.name) {
+                Some(latency) => writeln!(text, " {:.0} | {:.0} |", latency.median, latency.p99),
+                None => writeln!(text, " | |"),
+            };
+        }
+        if !self.crowds.is_empty() {
+            let (count, seconds) = self.stream;
             let _ = writeln!(
                 text,
-                "| {name} | {} | {} | {:.0} | {:.0} |",
-                idle.dirty, idle.wakeups, latency.median, latency.p99
+                "\n| orphans | a thousand at once, reaped in ms | {count} over {seconds} s, own time ms | most zombies | left |\n\
+                 | --- | ---: | ---: | ---: | ---: |"
             );
+            for crowd in &self.crowds {
+                let ours = self.idle.iter().any(|idle| idle.ours && idle.name == crowd.name);
+                let name = emphasized(&crowd.name, ours);
+                let _ = write!(text, "| {name} | {:.1} |", crowd.milliseconds);
+                let _ = match self.streams.iter().find(|stream| stream.name == crowd.name) {
+                    Some(one) => writeln!(text, " {:.0} | {} | {} |", one.cpu, one.most, one.left),
+                    None => writeln!(text, " | | |"),
+                };
+            }
         }
         text.push('\n');
         text
@@ -200,7 +244,8 @@ impl Report {
     fn picture(&self) -> String {
         const LEFT: usize = 190;
         const WIDTH: f64 = 420.0;
-        let rows: usize = self.races.iter().map(|(_, results)| results.len() + 2).sum();
+        let races = || self.races.iter().filter(|race| race.drawn);
+        let rows: usize = races().map(|race| race.results.len() + 2).sum();
         let height = rows * 22 + 10;
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"700\" height=\"{height}\" \
@@ -208,7 +253,7 @@ impl Report {
              <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
         );
         let mut y = 24;
-        for (title, results) in &self.races {
+        for Finished { title, results, .. } in races() {
             let _ = writeln!(
                 svg,
                 "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{title}: time as a ratio to the target alone</text>"
@@ -235,6 +280,38 @@ impl Report {
         }
         svg.push_str("</svg>\n");
         svg
+    }
+}
+
+/// Its name, and in how many rounds it ran, where that is fewer than the others did.
+fn name_of(result: &race::Result, rounds: usize) -> String {
+    match result.times.len() {
+        ran if ran < rounds => format!("{} ({ran} rounds)", result.contestant.name),
+        _ => result.contestant.name.clone(),
+    }
+}
+
+fn table_of(goals: &[Goal]) -> String {
+    let mut text =
+        String::from("\n| what | figure | at most | reached |\n| --- | ---: | ---: | --- |\n");
+    for goal in goals {
+        let [figure, most] = [goal.figure, goal.most].map(|value| goal.text(value));
+        let _ = writeln!(text, "| {} | {figure} | {most} | {} |", goal.what, goal.reached());
+    }
+    text.push('\n');
+    text
+}
+
+/// Puts `text` between the two marks of a file.
+fn replace(file: &Path, (begin, end): (&str, &str), text: &str) -> io::Result<()> {
+    let old = fs::read_to_string(file)?;
+    let parts = old.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
+        Some((before, after))
+    });
+    match parts {
+        Some((before, after)) => fs::write(file, format!("{before}{begin}\n{text}{end}{after}")),
+        None => Err(io::Error::other(format!("{} has no {begin}", file.display()))),
     }
 }
 

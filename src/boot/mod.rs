@@ -153,13 +153,16 @@ impl Step {
         }
     }
 
-    #[cfg_attr(not(feature = "requirements"), expect(unused_variables, reason = "they alone log"))]
+    #[cfg_attr(
+        not(any(feature = "requirements", feature = "templates")),
+        expect(unused_variables, reason = "they alone log")
+    )]
     fn run(self, supervisor: &mut Supervisor, log: Log) -> Result<Outcome, BootError> {
         let code = match self {
             #[cfg(feature = "checks")]
             Self::Wait(waits) => wait::run(&waits, wait::Manner::Told, supervisor)?,
             #[cfg(feature = "templates")]
-            Self::Write(files) => template::write(&files, supervisor)?,
+            Self::Write(files) => template::write(&files, supervisor, log)?,
             Self::Own(owns) => own::run(&owns, supervisor)?,
             #[cfg(feature = "requirements")]
             Self::Requirements(requirements) => return requirements.install(supervisor, log),

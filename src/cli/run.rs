@@ -90,6 +90,9 @@ fn environment() -> Result<(Environment, bool), Failure> {
     let mut environment = Environment::current();
     refuse_misspelt(&environment)?;
     let mut verbose = false;
+    if !environment.entries().iter().any(|entry| entry.as_bytes().starts_with(b"PYDEXEC_")) {
+        return Ok((environment, verbose));
+    }
     for twin in Options::twins() {
         let Some(value) = environment.get(twin).filter(|value| !value.is_empty()) else {
             environment.remove(twin);

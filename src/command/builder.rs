@@ -1,5 +1,6 @@
 //! The builder: steps recorded in the order they were written, resolved when the plan is made.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,7 @@ use crate::init::{Stage, Supervisor, Target};
 use crate::sys::forward::Forwarding;
 use crate::sys::ids::Identity;
 use crate::sys::signal::Signal;
-use crate::user::{Database, UserSpec};
+use crate::user::{Credentials, Database, UserSpec};
 
 /// A command to run, built step by step, as `std::process::Command` is.
 ///
@@ -45,7 +46,7 @@ use crate::user::{Database, UserSpec};
 pub struct Command {
     program: OsString,
     steps: Vec<Step>,
-    user: Option<UserSpec>,
+    user: Option<User>,
     workdir: Workdir,
 }
 
@@ -58,6 +59,14 @@ enum Step {
     Env(OsString, OsString),
     EnvRemove(OsString),
     EnvClear,
+}
+
+/// Who it runs as.
+#[derive(Clone, Debug)]
+enum User {
+    /// To be looked up by the plan.
+    Asked(UserSpec),
+    Known(Credentials),
 }
 
 #[derive(Clone, Debug)]
@@ -244,7 +253,13 @@ impl Command {
     /// # Ok::<(), pydexec::Error>(())
     /// ```
     pub fn user(&mut self, spec: impl AsRef<OsStr>) -> &mut Self {
-        self.user = Some(UserSpec::new(spec));
+        self.user = Some(User::Asked(UserSpec::new(spec)));
+        self
+    }
+
+    /// Runs the command as a user that was looked up before.
+    pub(crate) fn known_user(&mut self, credentials: Credentials) -> &mut Self {
+        self.user = Some(User::Known(credentials));
         self
     }
 
@@ -294,28 +309,17 @@ impl Command {
         database: &Database,
         caller: &Identity,
     ) -> Result<ExecPlan, Error> {
-        let mut resolving = Resolving {
-            program: &self.program,
-            environment: environment.clone(),
-            arguments: Vec::new(),
-            used: BTreeMap::new(),
-            home_set: false,
-            missing: Vec::new(),
-        };
-        for step in &self.steps {
-            resolving.step(step)?;
-        }
-        if !resolving.missing.is_empty() {
-            return Err(Error::MissingVariables(resolving.missing));
-        }
-        let Resolving { mut environment, arguments, used, home_set, .. } = resolving;
+        let resolving = self.resolve(&self.steps, environment)?;
+        let Resolving { environment, arguments, used, home_set, .. } = resolving;
+        let mut environment = environment.into_owned();
         for (name, keep) in used {
             if !keep {
                 environment.remove(name);
             }
         }
         let credentials = match &self.user {
-            Some(spec) => Some(spec.resolve(database, caller.uid, caller.gid)?),
+            Some(User::Asked(spec)) => Some(spec.resolve(database, caller.uid, caller.gid)?),
+            Some(User::Known(credentials)) => Some(credentials.clone()),
             None => None,
         };
         if let Some(credentials) = credentials.as_ref().filter(|_| !home_set) {
@@ -329,6 +333,38 @@ impl Command {
             Workdir::AtCreation(_) => None,
         };
         Ok(ExecPlan { program: self.program.clone(), arguments, environment, credentials, workdir })
+    }
+
+    /// Tries by itself what was added last, and takes it back if it cannot be.
+    pub(crate) fn try_last(&mut self, environment: &Environment) -> Result<(), Error> {
+        let last = self.steps.last().map(std::slice::from_ref).unwrap_or_default();
+        let tried = self.resolve(last, environment).map(drop);
+        if tried.is_err() {
+            self.steps.pop();
+        }
+        tried
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        steps: &[Step],
+        environment: &'a Environment,
+    ) -> Result<Resolving<'a>, Error> {
+        let mut resolving = Resolving {
+            program: &self.program,
+            environment: Cow::Borrowed(environment),
+            arguments: Vec::new(),
+            used: BTreeMap::new(),
+            home_set: false,
+            missing: Vec::new(),
+        };
+        for step in steps {
+            resolving.step(step)?;
+        }
+        if !resolving.missing.is_empty() {
+            return Err(Error::MissingVariables(resolving.missing));
+        }
+        Ok(resolving)
     }
 
     /// Starts the command and returns without waiting for it.
@@ -459,7 +495,7 @@ impl Command {
 /// The state between two steps of a command that is being resolved.
 struct Resolving<'a> {
     program: &'a OsStr,
-    environment: Environment,
+    environment: Cow<'a, Environment>,
     arguments: Vec<OsString>,
     /// The variables that became arguments, and whether one of their uses keeps them. They are
     /// removed at the end, so that two arguments can be made from one variable.
@@ -503,15 +539,15 @@ impl Resolving<'_> {
                 check_variable(name, value)?;
                 self.home_set |= name == "HOME";
                 self.used.remove(name);
-                self.environment.set(name, value);
+                self.environment.to_mut().set(name, value);
             }
             Step::EnvRemove(name) => {
                 self.used.remove(name);
-                self.environment.remove(name);
+                self.environment.to_mut().remove(name);
             }
             Step::EnvClear => {
                 self.used.clear();
-                self.environment.clear();
+                self.environment.to_mut().clear();
             }
         }
         Ok(())

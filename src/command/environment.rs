@@ -88,8 +88,10 @@ impl Environment {
 }
 
 fn value_of<'a>(entry: &'a OsStr, name: &[u8]) -> Option<&'a OsStr> {
-    let value = entry.as_bytes().strip_prefix(name)?.strip_prefix(b"=")?;
-    Some(OsStr::from_bytes(value))
+    // The `=` first: it is seldom where the name's length would have it.
+    let (start, value) = entry.as_bytes().split_at_checked(name.len())?;
+    let value = value.strip_prefix(b"=")?;
+    (start == name).then(|| OsStr::from_bytes(value))
 }
 
 impl<N: AsRef<OsStr>, V: AsRef<OsStr>> FromIterator<(N, V)> for Environment {

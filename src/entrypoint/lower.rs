@@ -3,6 +3,7 @@
 //! Everything is looked up and checked here, and nothing is changed. What is wrong is collected, and
 //! what comes after it is looked at all the same.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use crate::error::Error;
 use crate::init::{Limits, Policy, Target};
 use crate::sys::ids;
 use crate::sys::signal::Signal;
-use crate::user::{Database, UserSpec};
+use crate::user::{Credentials, Database, UserSpec};
 
 /// What a file comes to, here and now.
 #[derive(Debug)]
@@ -77,7 +78,8 @@ pub(super) fn lower(
     }
     check_syntax(file, &mut variables.faults);
     let prepared = variables.finish();
-    let mut lowering = Lowering { variables, prepared, base: Base::default() };
+    let users = BTreeMap::new();
+    let mut lowering = Lowering { variables, prepared, base: Base::default(), users };
     lowering.base(file, table);
     let policy =
         lowering.policy(table.and_then(|table| table.stop.as_ref()).or(file.stop.as_ref()));
@@ -153,7 +155,7 @@ fn check_syntax(file: &File, faults: &mut Faults) {
 /// Who and where, for every step that says nothing else.
 #[derive(Default)]
 struct Base {
-    user: Option<OsString>,
+    user: Option<Credentials>,
     workdir: Option<PathBuf>,
     venv: Option<Venv>,
 }
@@ -168,6 +170,8 @@ struct Lowering<'a> {
     variables: Variables<'a>,
     prepared: Prepared,
     base: Base,
+    /// Those that were looked up, by their spec.
+    users: BTreeMap<OsString, Credentials>,
 }
 
 impl Lowering<'_> {
@@ -194,12 +198,17 @@ impl Lowering<'_> {
             .ok()
     }
 
-    /// A user spec that has a meaning here.
-    fn user(&mut self, text: &Text) -> Option<OsString> {
+    /// A user that has a meaning here. Each spec is looked up once.
+    fn user(&mut self, text: &Text) -> Option<Credentials> {
         let spec = self.variables.text(text)?;
+        if let Some(known) = self.users.get(&spec) {
+            return Some(known.clone());
+        }
         let caller = ids::Identity::current();
         let resolved = UserSpec::new(&spec).resolve(&Database::system(), caller.uid, caller.gid);
-        self.told(&text.at, resolved).map(|_| spec)
+        let user = self.told(&text.at, resolved)?;
+        self.users.insert(spec, user.clone());
+        Some(user)
     }
 
     fn time(&mut self, time: &Time) -> Option<Duration> {
@@ -232,10 +241,15 @@ impl Lowering<'_> {
     }
 
     /// A command of this directory and user, as every step and the command are made.
-    fn start(&self, program: &OsStr, user: Option<&OsStr>, workdir: Option<&Path>) -> Command {
+    fn start(
+        &self,
+        program: &OsStr,
+        user: Option<&Credentials>,
+        workdir: Option<&Path>,
+    ) -> Command {
         let mut command = Command::new(program);
-        if let Some(user) = user.or(self.base.user.as_deref()) {
-            command.user(user);
+        if let Some(user) = user.or(self.base.user.as_ref()) {
+            command.known_user(user.clone());
         }
         if let Some(workdir) = workdir.or(self.base.workdir.as_deref()) {
             command.workdir(workdir);
@@ -419,17 +433,11 @@ impl Lowering<'_> {
 
     /// Who a file is given to: the user who is named, or that of the command.
     fn owner(&mut self, text: Option<&Text>) -> Option<Option<Owner>> {
-        let (spec, at) = match text {
-            Some(text) => (self.user(text)?, text.at.clone()),
-            None => match &self.base.user {
-                Some(user) => (user.clone(), At::default()),
-                None => return Some(None),
-            },
+        let user = match text {
+            Some(text) => Some(self.user(text)?),
+            None => self.base.user.clone(),
         };
-        let caller = ids::Identity::current();
-        let resolved = UserSpec::new(spec).resolve(&Database::system(), caller.uid, caller.gid);
-        let user = self.told(&at, resolved)?;
-        Some(Some(Owner { uid: user.uid(), gid: user.gid() }))
+        Some(user.map(|user| Owner { uid: user.uid(), gid: user.gid() }))
     }
 
     fn requirements(&mut self, table: &RequirementsTable) -> Option<Planned> {
@@ -447,7 +455,10 @@ impl Lowering<'_> {
         let (project, wheelhouse) = (path(&table.project), path(&table.wheelhouse));
         let site = path(&table.site);
         let install_user = match &table.install_user {
-            Some(text) => Some(self.user(text)?),
+            Some(text) => {
+                self.user(text)?;
+                Some(self.variables.text(text)?)
+            }
             None => None,
         };
         let timeout = match &table.timeout {
@@ -520,7 +531,7 @@ impl Lowering<'_> {
         let user = user.map_or(Some(None), |user| user.map(Some))?;
         let workdir = workdir.map_or(Some(None), |workdir| workdir.map(Some))?;
         let timeout = timeout.map_or(Some(None), |timeout| timeout.map(Some))?;
-        let mut command = self.start(&program, user.as_deref(), workdir.as_deref());
+        let mut command = self.start(&program, user.as_ref(), workdir.as_deref());
         command.args(arguments);
         for (name, value) in own {
             command.env(name, value?);
@@ -562,14 +573,14 @@ impl Lowering<'_> {
         let mut command = self.start(&program, None, None);
         command.args(line.iter().flat_map(|(_, arguments)| arguments));
         for item in table.args.iter().flatten() {
-            self.argument(&mut command, item, &program);
+            self.argument(&mut command, item);
         }
         command.args(rest);
         line?;
         self.plan(&command, &table.at)
     }
 
-    fn argument(&mut self, command: &mut Command, item: &ArgItem, program: &OsStr) {
+    fn argument(&mut self, command: &mut Command, item: &ArgItem) {
         let table = match item {
             ArgItem::Plain(text) => {
                 if let Some(value) = self.variables.text(text) {
@@ -582,8 +593,6 @@ impl Lowering<'_> {
         let Some(variable) = self.variable(table) else {
             return;
         };
-        // Told here, where its place is known, and not by the plan.
-        let mut alone = Command::new(program);
         let add = |command: &mut Command, name: &Option<(bool, OsString)>, variable: EnvArg| {
             match name {
                 Some((true, flag)) => command.flag_from_env(flag, variable),
@@ -604,11 +613,10 @@ impl Lowering<'_> {
         let Some(name) = name else {
             return;
         };
-        add(&mut alone, &name, variable.clone());
-        let tried = alone.plan(&self.prepared.all).map(drop);
-        if self.told(&table.at, tried).is_some() {
-            add(command, &name, variable);
-        }
+        add(command, &name, variable);
+        // Told here, where its place is known, and not by the plan.
+        let tried = command.try_last(&self.prepared.all);
+        self.told(&table.at, tried);
     }
 
     fn variable(&mut self, table: &ArgTable) -> Option<EnvArg> {

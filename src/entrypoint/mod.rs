@@ -93,7 +93,8 @@ fn read(file: &Path) -> Result<String, BadFile> {
     if !metadata.is_file() {
         return Err(BadFile::whole(file, "it is not a file"));
     }
-    let mut bytes = Vec::new();
+    // One byte more shows the end without another look.
+    let mut bytes = Vec::with_capacity(metadata.len().min(LONGEST) as usize + 1);
     let open = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(file);
     open.map_err(refuse)?.take(LONGEST + 1).read_to_end(&mut bytes).map_err(refuse)?;
     if bytes.len() as u64 > LONGEST {

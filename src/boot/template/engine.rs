@@ -14,6 +14,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment as Jinja, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::error::TemplateError;
+use super::plain;
 use crate::command::Environment;
 
 /// How deep templates may include each other, and macros call themselves. Far below what the
@@ -36,12 +37,17 @@ const STACK: usize = 128 << 20;
 /// Renders these files of a directory, in their order.
 pub(super) fn render<'a>(
     directory: &Path,
-    files: impl Iterator<Item = &'a PathBuf> + Send,
+    files: impl Iterator<Item = &'a PathBuf>,
     environment: &Environment,
 ) -> Result<Vec<Vec<u8>>, TemplateError> {
+    let files: Vec<&PathBuf> = files.collect();
+    let plain = |file: &&PathBuf| plain::fill(&read(&directory.join(file)).ok()?, environment);
+    if let Some(contents) = files.iter().map(plain).collect() {
+        return Ok(contents);
+    }
     let work = || {
         let engine = Engine::new(directory, environment);
-        files.map(|file| engine.render(file)).collect()
+        files.iter().map(|file| engine.render(file)).collect()
     };
     // Joined before anything is forked.
     thread::scope(|scope| {
@@ -234,6 +240,46 @@ mod tests {
         let engine = engine(variables);
         let result = engine.engine.render_named_str("t", text, engine.variables.clone());
         result.map_err(|error| engine.explain(&error, "t", text).to_string())
+    }
+
+    #[test]
+    fn what_is_filled_in_without_the_engine_is_what_the_engine_makes_of_it() {
+        let variables =
+            [("A", "1"), ("b_2", "{{ env.A }}"), ("EMPTY", ""), ("items", "i"), ("true", "t")];
+        let environment = variables.iter().copied().collect();
+        for (text, is_plain) in [
+            ("", true),
+            ("no name\r\n", true),
+            ("a={{ env.A }}\nb={{env.b_2}}\n\n", true),
+            ("{{\tenv.EMPTY }}{{ env.items }}{{ env.true }}", true),
+            ("{ } }} %} #} { {x {{ env.A }}}", true),
+            ("{", true),
+            ("é{{ env.A }}é", true),
+            ("{{ env.A -}} \n", false),
+            ("{{- env.A }}", false),
+            ("{{ env.A | upper }}", false),
+            ("{{ env.A }", false),
+            ("{{ env.A", false),
+            ("{{ env.MISSING }}", false),
+            ("{{ env.2 }}", false),
+            ("{{ env. }}", false),
+            ("{{ env }}", false),
+            ("{{{ env.A }}}", false),
+            ("{{ {} }}", false),
+            ("{{ '}}' }}", false),
+            ("{{ env['A'] }}", false),
+            ("{# {{ env.A }} #}", false),
+            ("{% if env.A %}{{ env.A }}{% endif %}", false),
+        ] {
+            let filled = plain::fill(text, &environment);
+            assert_eq!(filled.is_some(), is_plain, "{text:?}");
+            if let Some(filled) = filled {
+                let filled = String::from_utf8(filled).unwrap();
+                assert_eq!(Ok(filled), rendered(text, &variables), "{text:?}");
+            }
+        }
+        let not_text = Environment::from_iter([("A", OsStr::from_bytes(b"\xff"))]);
+        assert_eq!(plain::fill("{{ env.A }}", &not_text), None);
     }
 
     #[test]

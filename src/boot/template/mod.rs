@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+mod plain;
 mod replace;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::BootError;
 use super::in_child;
+use super::killed_by;
 use super::own::Owner;
 use crate::command::Environment;
 use crate::init::Supervisor;
+use crate::log::Log;
 
 pub(crate) use error::TemplateError;
 pub(crate) use replace::Rendered;
@@ -71,13 +74,23 @@ impl Template {
     }
 }
 
-/// Writes the results, in a child. `Some` is the exit code with which the boot ends here, because
-/// somebody asked it to end meanwhile.
+/// Writes the results, in a child where that may take a while. `Some` is the exit code with which the
+/// boot ends here, because somebody asked it to end meanwhile.
 pub(crate) fn write(
     rendered: &[Rendered],
     supervisor: &mut Supervisor,
+    log: Log,
 ) -> Result<Option<u8>, BootError> {
     if rendered.is_empty() {
+        return Ok(None);
+    }
+    // With -v a step is told with its child and its time. Many files are many chances for a signal.
+    let few = rendered.len() <= 8;
+    if few && log == Log::Silent && rendered.iter().all(Rendered::is_quick) {
+        if let Some(signal) = supervisor.asked_to_end()? {
+            return Ok(Some(killed_by(signal)));
+        }
+        rendered.iter().try_for_each(Rendered::write)?;
         return Ok(None);
     }
     in_child::run(supervisor, "template", || {

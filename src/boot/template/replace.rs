@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nix::sys::statfs::{self, FsType};
+
 use super::super::own::Owner;
 use super::error::{TemplateError, Unfit};
 use crate::command::launch::Blocked;
@@ -37,6 +39,25 @@ impl std::fmt::Debug for Rendered {
 }
 
 impl Rendered {
+    /// Whether it is written at once: a little, to a file system that waits for no other machine or
+    /// process. Anything else could keep PID 1 from its signals.
+    pub fn is_quick(&self) -> bool {
+        // The number of statfs(2), which nix does not name for musl.
+        const XFS_SUPER_MAGIC: FsType = FsType(0x5846_5342);
+        const LOCAL: [FsType; 5] = [
+            statfs::OVERLAYFS_SUPER_MAGIC,
+            statfs::TMPFS_MAGIC,
+            statfs::EXT4_SUPER_MAGIC,
+            XFS_SUPER_MAGIC,
+            statfs::BTRFS_SUPER_MAGIC,
+        ];
+        self.content.len() <= 1 << 16
+            && !self.parents
+            && self.dest.parent().is_some_and(|parent| {
+                statfs::statfs(parent).is_ok_and(|fs| LOCAL.contains(&fs.filesystem_type()))
+            })
+    }
+
     /// Writes it beside its destination and renames it, so that no reader ever sees half of it.
     /// A file that is like it already, with content, mode and owner, is left alone. A symbolic link
     /// is replaced, and what it leads to stays as it is.

@@ -1,0 +1,171 @@
+//! How orphans are reaped: a thousand that end at once, and a hundred thousand over a minute.
+//!
+//! Each init is PID 1 of a PID namespace of its own (dumb-init gets no orphans otherwise), and is
+//! looked at from outside.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contestants::{Contestant, Places, command};
+use crate::idle::signal;
+use crate::race::quantile;
+
+/// A thousand at once.
+pub struct Crowd {
+    pub name: String,
+    /// Milliseconds from the word that they end until the last one is reaped.
+    pub milliseconds: f64,
+    /// Milliseconds of the init's own time.
+    pub cpu: f64,
+}
+
+/// Many over a while.
+pub struct Stream {
+    pub name: String,
+    /// Milliseconds of the init's own time.
+    pub cpu: f64,
+    /// The most zombies that were there in the same moment.
+    pub most: usize,
+    /// Those that were there a second after the last one was made.
+    pub left: usize,
+}
+
+/// An init in a namespace of its own. `unshare` stays above it and ends with it.
+struct Space {
+    unshare: Child,
+    lines: BufReader<ChildStdout>,
+    /// As it is called outside.
+    init: u32,
+}
+
+impl Space {
+    /// `None` where this user may not make namespaces.
+    fn start(init: &Contestant, target: &[&str]) -> Option<Self> {
+        let mut unshare = command("/usr/bin/unshare")
+            .args(["--pid", "--fork", "--kill-child"])
+            .args(init.with(target))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut lines = BufReader::new(unshare.stdout.take()?);
+        let mut line = String::new();
+        lines.read_line(&mut line).ok()?;
+        match children(unshare.id()).first() {
+            Some(init) if !line.is_empty() => Some(Self { init: *init, unshare, lines }),
+            _ => {
+                let _ = unshare.wait();
+                None
+            }
+        }
+    }
+
+    /// The program that makes the orphans: the first child.
+    fn program(&self) -> u32 {
+        children(self.init).first().copied().unwrap_or(self.init)
+    }
+
+    /// Milliseconds that the init has run for.
+    fn cpu(&self) -> f64 {
+        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.init)).unwrap_or_default();
+        let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+        nanoseconds.map_or(f64::NAN, |nanoseconds| nanoseconds / 1e6)
+    }
+
+    fn end(mut self) {
+        // With PID 1 ends all that is in its namespace.
+        signal(self.init, libc::SIGKILL);
+        let _ = self.unshare.wait();
+    }
+}
+
+const CROWD: &str = "1000";
+const ROUNDS: usize = 9;
+
+/// In turn, some rounds.
+pub fn crowds(inits: &[Contestant], places: &Places) -> Vec<Crowd> {
+    let probe = places.probe.to_str().expect("a path in UTF-8");
+    let mut results: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); inits.len()];
+    for _ in 0..ROUNDS {
+        for (init, (times, cpu)) in inits.iter().zip(&mut results) {
+            let Some(space) = Space::start(init, &[probe, "crowd", CROWD]) else {
+                eprintln!("no PID namespace for {}: orphans are left out", init.name);
+                return Vec::new();
+            };
+            let before = space.cpu();
+            let program = space.program();
+            let begin = Instant::now();
+            signal(program, libc::SIGUSR1);
+            while children(space.init).len() > 1 {
+                thread::yield_now();
+            }
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            cpu.push(space.cpu() - before);
+            space.end();
+        }
+    }
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        quantile(&values, 0.5)
+    };
+    let results = inits.iter().zip(results);
+    let results = results.map(|(init, (times, cpu))| Crowd {
+        name: init.name.clone(),
+        milliseconds: median(times),
+        cpu: median(cpu),
+    });
+    results.collect()
+}
+
+/// At the same time, so that they share the noise.
+pub fn streams(inits: &[Contestant], places: &Places, count: usize, seconds: usize) -> Vec<Stream> {
+    let program = places.folder.join("orphans").display().to_string();
+    let target = [program.as_str(), &count.to_string(), &seconds.to_string()];
+    let spaces = inits.iter().filter_map(|init| Some((init, Space::start(init, &target)?)));
+    let spaces: Vec<(&Contestant, Space)> = spaces.collect();
+    thread::scope(|scope| {
+        let watched: Vec<_> = spaces
+            .into_iter()
+            .map(|(init, space)| scope.spawn(move || watch(init, space)))
+            .collect();
+        watched.into_iter().map(|watched| watched.join().expect("a watched init")).collect()
+    })
+}
+
+/// Until the line that says that all of them are made.
+fn watch(init: &Contestant, mut space: Space) -> Stream {
+    let (pid, before) = (space.init, space.cpu());
+    let most = thread::scope(|scope| {
+        let made = scope.spawn(|| space.lines.read_line(&mut String::new()));
+        let mut most = 0;
+        while !made.is_finished() {
+            most = most.max(zombies(pid));
+            thread::sleep(Duration::from_millis(3));
+        }
+        most
+    });
+    thread::sleep(Duration::from_secs(1));
+    let (cpu, left) = (space.cpu() - before, zombies(pid));
+    space.end();
+    Stream { name: init.name.clone(), cpu, most, left }
+}
+
+/// The children of a process, zombies among them.
+fn children(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// How many of its children have ended and were not waited for.
+fn zombies(pid: u32) -> usize {
+    let is_zombie = |child: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    };
+    // The first is the program that makes them.
+    children(pid).iter().skip(1).filter(|child| is_zombie(child)).count()
+}
