@@ -13,7 +13,7 @@ use crate::command::{Environment, yes_or_no};
 use crate::entrypoint::{self, EntrypointError, Format};
 use crate::init::Start;
 use crate::log::Log;
-use crate::sys::Args;
+use crate::sys::{Args, arena};
 
 const RUN_HELP: &str = "\
 Carry out an entrypoint file
@@ -49,6 +49,9 @@ Options:
 Exit codes: 0 nothing is wrong, 2 there is a fault, 127 the program named by COMMAND is not there.
 ";
 
+/// What a file of a dozen variables, two secrets and a template takes.
+const MEMORY: usize = 80 * 1024;
+
 /// What the command line asks for.
 struct Request {
     file: PathBuf,
@@ -64,6 +67,7 @@ enum Parsed {
 
 /// `pydexec run`.
 pub(super) fn run(args: Args, start: Start) -> Result<u8, Failure> {
+    arena::expect(MEMORY);
     let request = match parse(args.from(2), Face::Run)? {
         Parsed::Request(request) => request,
         Parsed::Help => return print(RUN_HELP),

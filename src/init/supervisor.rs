@@ -449,6 +449,12 @@ impl<'v> Supervisor<'v> {
                 if let Some(status) = self.act(actions, received.signal, child, policy) {
                     return Ok(Ended { status, asked_to_end, timed_out });
                 }
+                // Mostly it comes alone, and poll knows as well whether it has: one read less for each
+                // child. What is held poll does not know of.
+                if received.signal == Signal::CHLD && self.held.is_empty() {
+                    quiet = true;
+                    break;
+                }
             }
             let mut ended = None;
             let mut more = true;

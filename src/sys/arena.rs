@@ -91,6 +91,16 @@ impl Arena {
     }
 }
 
+/// Has the kernel make the pages of the next `bytes` at once, for a face that is going to want them:
+/// one by one, each is a page fault. Without effect where the kernel cannot (before Linux 5.14).
+pub fn expect(bytes: usize) {
+    let begin = ARENA.start().addr() + ARENA.used.load(Ordering::Relaxed);
+    // Not the page in use, and none beyond the arena.
+    let begin = begin.next_multiple_of(PAGE);
+    let end = (begin + bytes).min(ARENA.start().addr() + SIZE) & !(PAGE - 1);
+    memory::populate(begin, end.saturating_sub(begin));
+}
+
 /// Gives back the pages that have no block any more. For a process with one thread.
 pub(super) fn give_back() {
     let begin = ARENA.start().addr() & !(PAGE - 1);

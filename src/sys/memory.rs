@@ -64,3 +64,10 @@ pub(super) fn release(start: usize, length: usize) {
     // of the arena without a block, likewise.
     unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
 }
+
+/// MADV_POPULATE_WRITE of madvise(2). An error means that the pages are made when they are written to.
+pub(super) fn populate(start: usize, length: usize) {
+    let start: *mut c_void = std::ptr::without_provenance_mut(start);
+    // SAFETY: it changes no page that is there.
+    unsafe { libc::madvise(start, length, libc::MADV_POPULATE_WRITE) };
+}

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-mod arena;
+pub(crate) mod arena;
 pub(crate) mod args;
 pub(crate) mod fd;
 pub(crate) mod forward;
