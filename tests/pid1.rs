@@ -251,6 +251,53 @@ fn a_thousand_orphans_that_end_in_one_moment_leave_no_zombie() {
 }
 
 #[test]
+fn after_a_quiet_second_it_reaps_and_forwards_as_before() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    // It waits in another way then: a thousand orphans, signals with a value in their order, and both.
+    let mut run = pydexec([""; 0]).probe(["crowd", "1000"]).as_pid1().start();
+    run.says("crowd");
+    run.says("ready");
+    eventually("it waits without a timeout", || run.process.waits_for_ever());
+    run.signal(libc::SIGUSR1);
+    run.says("signal 10");
+    run.says("ready");
+    eventually("no zombie is left", || {
+        run.table().values().map(String::as_str).eq(["S pydexec", "S probe"])
+    });
+    run.signal(libc::SIGTERM);
+    run.says("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
+
+    let mut run = pydexec([""; 0]).probe(["signals"]).as_pid1().start();
+    run.says("ready");
+    eventually("it waits without a timeout", || run.process.waits_for_ever());
+    for value in 1..=200 {
+        run.queue(40, value);
+    }
+    for value in 1..=200 {
+        run.says(&format!("signal 40 value {value}"));
+    }
+    // A child that stops and goes on is no end, and SIGSTOP of the init none of its own.
+    let child = run.child();
+    for signal in [libc::SIGSTOP, libc::SIGCONT] {
+        kernel::kill(child.0, signal);
+    }
+    run.says("signal 18");
+    kernel::kill(run.process.0, libc::SIGSTOP);
+    eventually("it is stopped", || run.process.state() == 'T');
+    run.signal(libc::SIGUSR2);
+    kernel::kill(run.process.0, libc::SIGCONT);
+    run.says("signal 12");
+    // The CONT was for both.
+    run.says("signal 18");
+    run.signal(libc::SIGTERM);
+    run.says("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
+}
+
+#[test]
 fn when_it_is_not_pid_1_it_adopts_orphans_all_the_same() {
     if !able(Need::Namespaces) {
         return;

@@ -423,10 +423,17 @@ impl<'v> Supervisor<'v> {
         let mut clock = Clock::new(policy.limits, Instant::now);
         let (mut asked_to_end, mut timed_out) = (None, false);
         let mut settled = watch.stage != Stage::Command;
+        // Once there is nothing to wait for but signals, a read waits for them: one call where poll and a
+        // read are two. From then on every signal goes through `held`.
+        let (mut reads_wait, mut more, mut wakes) = (false, false, 0u32);
         loop {
+            if reads_wait && more && self.signals.is_ready() {
+                self.hold_next()?;
+            }
             let mut quiet = false;
             for _ in 0..READ_AT_ONCE {
-                let Some(received) = self.next_signal()? else {
+                let next = if reads_wait { self.held.pop_front() } else { self.next_signal()? };
+                let Some(received) = next else {
                     quiet = true;
                     break;
                 };
@@ -457,7 +464,7 @@ impl<'v> Supervisor<'v> {
                 }
             }
             let mut ended = None;
-            let mut more = true;
+            more = true;
             for reaped in 0..REAPED_AT_ONCE {
                 let Some((pid, change)) =
                     process::next_change().map_err(system("cannot wait for children"))?
@@ -486,6 +493,11 @@ impl<'v> Supervisor<'v> {
             if let Some(ended) = ended {
                 return Ok(ended);
             }
+            if quiet && !more && reads_wait {
+                // A kernel whose read does not wait is asked by poll again.
+                reads_wait = self.hold_next()?;
+                continue;
+            }
             if quiet && !more {
                 let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
                 let timeout = match clock.next() {
@@ -502,9 +514,12 @@ impl<'v> Supervisor<'v> {
                 if let Some(capture) = &mut watch.capture {
                     capture.read();
                 }
-                if !settled && woken == Ok(0) {
+                wakes = wakes.saturating_add(1);
+                if !settled && (woken == Ok(0) || wakes == BUSY) {
                     settled = true;
                     memory::give_back();
+                    let alone = policy.limits == Limits::NONE && watch.capture.is_none();
+                    reads_wait = alone && self.signals.let_reads_wait().is_ok();
                 }
             }
             let due = clock.next().and_then(|_| clock.due(Instant::now()));
@@ -535,6 +550,13 @@ impl<'v> Supervisor<'v> {
             Some(received) => Ok(Some(received)),
             None => self.signals.next().map_err(system("cannot read the signalfd")),
         }
+    }
+
+    /// Reads one signal, and keeps it for the next look at what is held; whether there was one.
+    fn hold_next(&mut self) -> Result<bool, Error> {
+        let next = self.signals.next().map_err(system("cannot read the signalfd"))?;
+        self.held.extend(next);
+        Ok(next.is_some())
     }
 
     fn foreground(&self, child: i32) -> Foreground {
@@ -659,6 +681,9 @@ impl Watch<'_> {
 /// How long a command is left in peace before what its start has used of memory is given back: a short
 /// one is not to pay for that.
 const SETTLING_MS: u16 = 1000;
+
+/// After how many wake-ups a command is no longer starting, however busy it is.
+const BUSY: u32 = 32;
 
 /// How long an installation may take to end: its container is to be gone within a second.
 const GRACE: Duration = Duration::from_millis(600);

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::{c_int, c_long, pid_t};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::check;
 
@@ -287,7 +288,7 @@ impl SignalFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as c_int) }))
     }
 
-    /// The next signal that waits, or none.
+    /// The next signal that waits, or none: see also [`let_reads_wait`](Self::let_reads_wait).
     pub fn next(&self) -> Result<Option<Received>, Errno> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
         // SAFETY: the buffer is as long as we say and lives through the call.
@@ -314,6 +315,20 @@ impl SignalFd {
             value: (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr),
             by_kernel: info.ssi_code == libc::SI_KERNEL,
         }))
+    }
+}
+
+impl SignalFd {
+    /// Has [`next`](Self::next) wait for a signal where there is none.
+    pub fn let_reads_wait(&self) -> Result<(), Errno> {
+        // SAFETY: three integers; of the flags that can be set, a signalfd has the one that is left out.
+        check(c_long::from(unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, 0) })).map(drop)
+    }
+
+    /// Whether a signal waits.
+    pub fn is_ready(&self) -> bool {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

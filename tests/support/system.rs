@@ -90,8 +90,8 @@ impl Process {
         text.lines().filter_map(value).sum()
     }
 
-    /// Whether it is in poll, and without a timeout: -1, or no timespec for ppoll. An init comes to that
-    /// once what its start has used of memory is given back, a second after it.
+    /// Whether it is in a read, or in poll without a timeout: -1, or no timespec for ppoll. An init comes
+    /// to that once what its start has used of memory is given back, a second after it.
     pub fn waits_for_ever(self) -> bool {
         let text = fs::read_to_string(self.file("syscall")).expect("it can be read");
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -103,7 +103,8 @@ impl Process {
         #[cfg(not(target_arch = "x86_64"))]
         let in_poll = false;
         let timeout = u64::from_str_radix(timeout.trim_start_matches("0x"), 16).expect("a number");
-        (in_poll && timeout as i32 == -1) || (is(libc::SYS_ppoll) && timeout == 0)
+        let in_ppoll = is(libc::SYS_ppoll);
+        is(libc::SYS_read) || (in_poll && timeout as i32 == -1) || (in_ppoll && timeout == 0)
     }
 }
 
