@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use contestants::{Contestant, Places};
 
 /// Fewer are for a quick look, with a shorter stream of orphans too.
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 500;
 
 fn main() -> ExitCode {
     // `cargo bench` adds --bench; a number is how many rounds.
