@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use nix::sys::statfs::{self, FsType};
+use nix::errno::Errno;
+use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag};
 
 use super::super::own::Owner;
 use super::error::{TemplateError, Unfit};
@@ -39,23 +40,22 @@ impl std::fmt::Debug for Rendered {
 }
 
 impl Rendered {
-    /// Whether it is written at once: a little, to a file system that waits for no other machine or
-    /// process. Anything else could keep PID 1 from its signals.
+    /// Whether it is written at once: a little, to the root file system and not through it to another one,
+    /// which may be that of a machine or a process that does not answer. PID 1 has signals to heed.
+    ///
+    /// The root is where this program and the command come from; nothing else is touched to find that
+    /// out. A kernel before 5.6, which cannot say, has it written by a child.
     pub fn is_quick(&self) -> bool {
-        // The number of statfs(2), which nix does not name for musl.
-        const XFS_SUPER_MAGIC: FsType = FsType(0x5846_5342);
-        const LOCAL: [FsType; 5] = [
-            statfs::OVERLAYFS_SUPER_MAGIC,
-            statfs::TMPFS_MAGIC,
-            statfs::EXT4_SUPER_MAGIC,
-            XFS_SUPER_MAGIC,
-            statfs::BTRFS_SUPER_MAGIC,
-        ];
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_NO_XDEV);
         self.content.len() <= 1 << 16
             && !self.parents
-            && self.dest.parent().is_some_and(|parent| {
-                statfs::statfs(parent).is_ok_and(|fs| LOCAL.contains(&fs.filesystem_type()))
-            })
+            && self.dest.is_absolute()
+            && matches!(
+                fcntl::openat2(fcntl::AT_FDCWD, &self.dest, how),
+                Ok(_) | Err(Errno::ENOENT)
+            )
     }
 
     /// Writes it beside its destination and renames it, so that no reader ever sees half of it.
@@ -168,6 +168,24 @@ fn temporary(directory: &Path) -> io::Result<(PathBuf, File)> {
 mod tests {
     use super::*;
     use std::env;
+
+    #[test]
+    fn only_a_little_on_the_root_file_system_is_written_without_a_child() {
+        let rendered = |dest: &str, length| Rendered {
+            dest: dest.into(),
+            content: vec![b'x'; length],
+            mode: None,
+            owner: None,
+            parents: false,
+        };
+        assert!(rendered("/nothing-of-this-name", 1 << 16).is_quick());
+        assert!(!rendered("/nothing-of-this-name", (1 << 16) + 1).is_quick());
+        assert!(!Rendered { parents: true, ..rendered("/nothing-of-this-name", 1) }.is_quick());
+        // Through a mount, and from a directory that may lie behind one.
+        assert!(!rendered("/proc/self/comm", 1).is_quick());
+        assert!(!rendered("/proc", 1).is_quick());
+        assert!(!rendered("nothing-of-this-name", 1).is_quick());
+    }
 
     #[test]
     fn the_mode_and_the_directories_above_are_as_asked_for() {
