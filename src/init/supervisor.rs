@@ -494,8 +494,10 @@ impl<'v> Supervisor<'v> {
                 return Ok(ended);
             }
             if quiet && !more && reads_wait {
-                // A kernel whose read does not wait is asked by poll again.
-                reads_wait = self.hold_next()?;
+                if !self.hold_next()? {
+                    // A kernel whose reads do not wait is asked by poll again.
+                    reads_wait = self.signals.let_reads_wait(false).is_err();
+                }
                 continue;
             }
             if quiet && !more {
@@ -519,7 +521,7 @@ impl<'v> Supervisor<'v> {
                     settled = true;
                     memory::give_back();
                     let alone = policy.limits == Limits::NONE && watch.capture.is_none();
-                    reads_wait = alone && self.signals.let_reads_wait().is_ok();
+                    reads_wait = alone && self.signals.let_reads_wait(true).is_ok();
                 }
             }
             let due = clock.next().and_then(|_| clock.due(Instant::now()));

@@ -3,10 +3,12 @@
 use std::hint::black_box;
 
 use libc::{Elf64_Phdr, c_void};
+use nix::errno::Errno;
 
 use super::arena;
 
-/// What is mapped in one go; larger pages only make the parts below smaller.
+/// The pages that the arithmetic here is about. Where the kernel has larger ones (aarch64 may), nothing
+/// is given back: madvise(2) would round a length up to theirs.
 pub(super) const PAGE: usize = 4096;
 
 /// How far below its frames a stack is given back, which is what the kernel maps of it at first.
@@ -22,8 +24,14 @@ const FRAMES: usize = PAGE;
 /// Most of them were for the start. What is wanted next is brought back by the same fault that brought
 /// it first.
 pub fn give_back() {
+    // SAFETY: takes an integer.
+    if unsafe { libc::getauxval(libc::AT_PAGESZ) } != PAGE as u64 {
+        return;
+    }
     for (start, length) in read_only_parts() {
-        release(start, length);
+        if is_of_a_file(start, length) {
+            release(start, length);
+        }
     }
     arena::give_back();
     let here = 0u8;
@@ -54,6 +62,23 @@ fn read_only_parts() -> impl Iterator<Item = (usize, usize)> {
             let start = moved.wrapping_add(header.p_vaddr as usize);
             (start & !(PAGE - 1), header.p_memsz as usize + start % PAGE)
         })
+}
+
+/// Whether the kernel can read that part again. Whoever was unpacked into memory, or put there by a loader
+/// of another program's, has nothing else.
+///
+/// MADV_WIPEONFORK is refused for anything but anonymous memory (madvise(2)), and is taken back where it is
+/// not. Between the two nobody forks.
+fn is_of_a_file(start: usize, length: usize) -> bool {
+    let start: *mut c_void = std::ptr::without_provenance_mut(start);
+    // SAFETY: it changes no page.
+    let refused = unsafe { libc::madvise(start, length, libc::MADV_WIPEONFORK) } != 0;
+    let of_a_file = refused && Errno::last() == Errno::EINVAL;
+    if !of_a_file {
+        // SAFETY: as above.
+        unsafe { libc::madvise(start, length, libc::MADV_KEEPONFORK) };
+    }
+    of_a_file
 }
 
 /// MADV_DONTNEED of madvise(2). An error means that there is nothing to be given back.

@@ -291,18 +291,22 @@ impl SignalFd {
     /// The next signal that waits, or none: see also [`let_reads_wait`](Self::let_reads_wait).
     pub fn next(&self) -> Result<Option<Received>, Errno> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
-        // SAFETY: the buffer is as long as we say and lives through the call.
-        let read = check(unsafe {
-            libc::read(
-                self.0.as_raw_fd(),
-                info.as_mut_ptr().cast(),
-                size_of::<libc::signalfd_siginfo>(),
-            ) as c_long
-        });
-        match read {
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-            Err(errno) => return Err(errno),
-            Ok(_) => {}
+        loop {
+            // SAFETY: the buffer is as long as we say and lives through the call.
+            let read = check(unsafe {
+                libc::read(
+                    self.0.as_raw_fd(),
+                    info.as_mut_ptr().cast(),
+                    size_of::<libc::signalfd_siginfo>(),
+                ) as c_long
+            });
+            match read {
+                Ok(_) => break,
+                // Nothing is handled here; a tracer or an emulator may say it all the same.
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(errno) => return Err(errno),
+            }
         }
         // SAFETY: the structure is plain integers, and was zeroed before the kernel filled it.
         let info = unsafe { info.assume_init() };
@@ -319,10 +323,12 @@ impl SignalFd {
 }
 
 impl SignalFd {
-    /// Has [`next`](Self::next) wait for a signal where there is none.
-    pub fn let_reads_wait(&self) -> Result<(), Errno> {
-        // SAFETY: three integers; of the flags that can be set, a signalfd has the one that is left out.
-        check(c_long::from(unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, 0) })).map(drop)
+    /// Whether [`next`](Self::next) waits for a signal where there is none. It does not at first.
+    pub fn let_reads_wait(&self, wait: bool) -> Result<(), Errno> {
+        let flags = if wait { 0 } else { libc::O_NONBLOCK };
+        // SAFETY: three integers. Of the flags that can be set, a signalfd has this one.
+        check(c_long::from(unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, flags) }))
+            .map(drop)
     }
 
     /// Whether a signal waits.
