@@ -96,3 +96,21 @@ pub(super) fn populate(start: usize, length: usize) {
     // SAFETY: it changes no page that is there.
     unsafe { libc::madvise(start, length, libc::MADV_POPULATE_WRITE) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_unpacked_into_memory_is_not_taken_for_a_file() {
+        let parts: Vec<_> = read_only_parts().collect();
+        assert!(!parts.is_empty(), "the code of this test is somewhere");
+        for (start, length) in parts {
+            assert!(is_of_a_file(start, length), "{start:x}");
+        }
+        let mut memory = vec![7u8; 3 * PAGE];
+        let start = memory.as_mut_ptr().addr().next_multiple_of(PAGE);
+        assert!(!is_of_a_file(start, PAGE));
+        assert!(memory.iter().all(|byte| *byte == 7));
+    }
+}
