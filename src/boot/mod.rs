@@ -97,7 +97,7 @@ impl Boot {
             let signal = init::exec(&self.command, start.inherited())?;
             return Ok(killed_by(signal));
         }
-        let mut supervisor = Supervisor::new(start, log)?;
+        let mut supervisor = Supervisor::new(start, log);
         let mut steps = self.steps.into_iter();
         while let Some(step) = steps.next() {
             match step.run(&mut supervisor, log)? {

@@ -109,8 +109,7 @@ impl Call {
     }
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
-        let mut supervisor =
-            Supervisor::of(start, Adopt::Orphans, words).map_err(Failed::System)?;
+        let mut supervisor = Supervisor::of(start, Adopt::Orphans, words);
         if self.pause {
             return supervisor.pause().map_err(Failed::System);
         }

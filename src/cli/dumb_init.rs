@@ -126,7 +126,7 @@ impl Call {
     }
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
-        let mut supervisor = Supervisor::of(start, Adopt::Nobody, words).map_err(Failed::System)?;
+        let mut supervisor = Supervisor::of(start, Adopt::Nobody, words);
         let (group, target) = if self.session {
             supervisor.let_go_of_terminal();
             (Group::Session, Target::Group)

@@ -31,7 +31,7 @@ pub(super) fn run(args: Args, start: Start) -> Result<Option<u8>, Failure> {
     }
     let path = given.get("PATH");
     let prepared = Prepared::of_strings(name, path, args.tail(2), given.array());
-    let mut supervisor = Supervisor::new(start, Log::Silent)?;
+    let mut supervisor = Supervisor::new(start, Log::Silent);
     match supervisor.supervise(&prepared, &Policy::ours(Target::Child), Stage::Command) {
         Ok(ended) => Ok(Some(ended.status.code())),
         Err(Failed::System(error)) => Err(error.into()),

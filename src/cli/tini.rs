@@ -150,7 +150,7 @@ impl Call {
             }
         }
         let adopt = if self.subreaper { Adopt::Orphans } else { Adopt::Nobody };
-        let mut supervisor = Supervisor::of(start, adopt, words).map_err(Failed::System)?;
+        let mut supervisor = Supervisor::of(start, adopt, words);
         if self.verbosity > 0 && ids::pid() != 1 && !ids::is_subreaper() {
             words.warning(format_args!("{NOT_A_REAPER}"));
         }

@@ -48,7 +48,7 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
     }
     let words: Vec<OsString> = matches.remove_many("command").into_iter().flatten().collect();
     let Some((program, rest)) = words.split_first() else {
-        let mut supervisor = Supervisor::new(start, log).map_err(BootError::from)?;
+        let mut supervisor = Supervisor::new(start, log);
         return Ok(wait.run(&mut supervisor)?.unwrap_or(0));
     };
     let command =

@@ -60,7 +60,7 @@ fn read(mut matches: ArgMatches) -> Result<Wait, Failure> {
 }
 
 fn waited(wait: &Wait, start: Start) -> Result<u8, Failure> {
-    let mut supervisor = Supervisor::new(start, Log::Silent).map_err(BootError::from)?;
+    let mut supervisor = Supervisor::new(start, Log::Silent);
     match wait::run(std::slice::from_ref(wait), Manner::WaitForPort, &mut supervisor) {
         Ok(code) => Ok(code.unwrap_or(0)),
         Err(BootError::Told { code: 124, .. }) => {

@@ -470,7 +470,7 @@ impl Command {
     /// ```
     pub fn supervise(&self) -> Result<ExitStatus, Error> {
         let plan = self.plan(&Environment::current())?;
-        let mut supervisor = Supervisor::in_a_library()?;
+        let mut supervisor = Supervisor::in_a_library();
         let ended = supervisor.run(&plan, Target::Child, Stage::Hosted)?;
         Ok(ExitStatus::from_raw(ended.status.raw()))
     }

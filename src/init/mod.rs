@@ -1,7 +1,7 @@
 //! PID 1: what an init does while a child of its own runs.
 //!
 //! [`machine`] decides: events in, actions out, without a system call, so that every rule can be
-//! tested as a value. [`supervisor`] acts: one signalfd, one `poll`, no thread, and
+//! tested as a value. [`supervisor`] acts: one wait for the next signal, no thread, and
 //! no timer but while a limit of [`limits`] runs.
 //! [`policy`] says in what one init differs from another, and [`voice`] what it tells of itself.
 

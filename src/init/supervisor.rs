@@ -28,7 +28,6 @@ use crate::sys::{fd, ids, memory};
 /// It runs one child after another: the steps that prepare the container, then the command.
 /// Between and during them orphans are reaped and no signal is lost.
 pub(crate) struct Supervisor<'v> {
-    signals: SignalFd,
     /// What came while there was no child to pass it on to.
     held: VecDeque<Received>,
     inherited: Inherited,
@@ -76,10 +75,6 @@ pub(crate) enum Failed {
 /// orphans does not keep a SIGTERM waiting.
 const REAPED_AT_ONCE: usize = 256;
 
-/// How many signals are read before the children are looked at again, so that a flood of signals does
-/// not keep the end of the command from being seen.
-const READ_AT_ONCE: usize = 256;
-
 /// How many signals are kept for the command while a step runs.
 const KEPT: usize = 1024;
 
@@ -126,17 +121,17 @@ impl Start {
 
 impl<'v> Supervisor<'v> {
     /// Takes over from a `main` that has blocked every signal.
-    pub fn new(start: Start, log: Log) -> Result<Self, Error> {
+    pub fn new(start: Start, log: Log) -> Self {
         Self::of(start, Adopt::Orphans, log.voice())
     }
 
     /// The same for an init of another kind.
-    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Result<Self, Error> {
+    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Self {
         Self::with(start.inherited(), None, adopt, voice)
     }
 
     /// For the library: blocks the signals, and gives the mask back when it is dropped.
-    pub fn in_a_library() -> Result<Self, Error> {
+    pub fn in_a_library() -> Self {
         let blocked = Blocked::all();
         let inherited = Inherited { sigchld: signal::heed_children(), ..blocked.inherited() };
         Self::with(inherited, Some(blocked), Adopt::Orphans, &Log::Silent)
@@ -147,25 +142,39 @@ impl<'v> Supervisor<'v> {
         blocked: Option<Blocked>,
         adopt: Adopt,
         voice: &'v dyn Voice,
-    ) -> Result<Self, Error> {
-        let signals = SignalFd::open().map_err(system("cannot open a signalfd"))?;
-        let pid = ids::pid();
-        let subreaper = match adopt {
-            Adopt::Orphans => Subreaper::become_unless(pid == 1, voice),
-            Adopt::Nobody => Subreaper::NotMade,
-        };
-        Ok(Self {
-            signals,
+    ) -> Self {
+        let mut supervisor = Self {
             held: VecDeque::new(),
             inherited,
             terminal: Terminal::find(),
             user: None,
-            pid,
-            subreaper,
+            pid: ids::pid(),
+            subreaper: Subreaper::NotMade,
             swallow: SignalSet::NONE,
             voice,
             _blocked: blocked,
-        })
+        };
+        if adopt == Adopt::Orphans && supervisor.pid != 1 {
+            supervisor.become_subreaper();
+        }
+        supervisor
+    }
+
+    /// Puts it into words, if there are any for it.
+    fn tell(&self, fact: Fact<'_>) {
+        self.voice.tell(fact);
+    }
+
+    fn become_subreaper(&mut self) {
+        if ids::is_subreaper() {
+            return;
+        }
+        let result = ids::set_subreaper(true);
+        self.tell(Fact::Adopting(result));
+        // Where that failed, orphans go to another init, and nothing else is lost: no error.
+        if result.is_ok() {
+            self.subreaper = Subreaper::Made;
+        }
     }
 
     /// Lets go of the controlling terminal, so that a child in a session of its own can have it.
@@ -182,7 +191,7 @@ impl<'v> Supervisor<'v> {
             self.swallow = signal::pending().minus(before).both(sent);
         }
         self.terminal = None;
-        self.voice.tell(Fact::LettingGo(result, leader));
+        self.tell(Fact::LettingGo(result, leader));
     }
 
     /// Replaces this process by `plan`; returns only when that failed, or when this process was
@@ -199,11 +208,7 @@ impl<'v> Supervisor<'v> {
     ///
     /// All that has come is kept for the child that comes next.
     pub fn asked_to_end(&mut self) -> Result<Option<Signal>, Error> {
-        while let Some(received) =
-            self.signals.next().map_err(system("cannot read the signalfd"))?
-        {
-            self.held.push_back(received);
-        }
+        while self.hold_next(Some(Duration::ZERO))? {}
         Ok(self.held.iter().map(|held| held.signal).find(|signal| asks_to_end(*signal)))
     }
 
@@ -248,9 +253,7 @@ impl<'v> Supervisor<'v> {
     /// Sleeps, at most for `duration`: less when a signal comes. Orphans are reaped meanwhile, and
     /// what is returned is the signal that asks this process to end, if there is one.
     pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
-        let mut ready = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
-        let _ = poll(&mut ready, timeout);
+        self.hold_next(Some(duration))?;
         for _ in 0..REAPED_AT_ONCE {
             if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
                 break;
@@ -294,7 +297,7 @@ impl<'v> Supervisor<'v> {
         self.user = program.user();
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
-        self.voice.tell(Fact::Started { program, pid: child, session });
+        self.tell(Fact::Started { program, pid: child, session });
         if stage == Stage::Command {
             self.let_go();
         }
@@ -360,7 +363,7 @@ impl<'v> Supervisor<'v> {
         .map_err(system("cannot fork"))?;
         self.user = None;
         let name = OsStr::new(name);
-        self.voice.tell(Fact::Started { program: name, pid: child, session: None });
+        self.tell(Fact::Started { program: name, pid: child, session: None });
         let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
         self.stay(child, name, &policy, Watch::at(Stage::Step))
     }
@@ -376,7 +379,7 @@ impl<'v> Supervisor<'v> {
         let began = self.voice.wants_times().then(Instant::now);
         let ended = self.watch(Some(child), policy, watch)?;
         let after = began.map(|began| began.elapsed()).unwrap_or_default();
-        self.voice.tell(Fact::Ended { program, status: ended.status, after });
+        self.tell(Fact::Ended { program, status: ended.status, after });
         Ok(ended)
     }
 
@@ -389,7 +392,7 @@ impl<'v> Supervisor<'v> {
     /// What is not needed while the command runs must not be kept busy: the working directory
     /// could not be unmounted, and a pipe that we hold open never ends for its reader.
     fn let_go(&self) {
-        fd::close_inherited(self.signals.as_fd());
+        fd::close_inherited();
         let _ = std::env::set_current_dir("/");
     }
 
@@ -421,22 +424,39 @@ impl<'v> Supervisor<'v> {
         };
         let mut machine = Machine::new(role, *policy);
         let mut clock = Clock::new(policy.limits, Instant::now);
+        let mut idle = Idle::new(watch.stage);
+        let bell = match &watch.capture {
+            Some(_) => Some(SignalFd::open().map_err(system("cannot open a signalfd"))?),
+            None => None,
+        };
         let (mut asked_to_end, mut timed_out) = (None, false);
-        let mut settled = watch.stage != Stage::Command;
-        // Once there is nothing to wait for but signals, a read waits for them: one call where poll and a
-        // read are two. From then on every signal goes through `held`.
-        let (mut reads_wait, mut more, mut wakes) = (false, false, 0u32);
         loop {
-            if reads_wait && more && self.signals.is_ready() {
-                self.hold_next()?;
+            // One SIGCHLD may stand for many of them, and what had ended before this process began to
+            // listen sent it none.
+            let (more, status) = self.reap(&mut machine, child, policy)?;
+            if let Some(status) = status {
+                return Ok(Ended { status, asked_to_end, timed_out });
             }
-            let mut quiet = false;
-            for _ in 0..READ_AT_ONCE {
-                let next = if reads_wait { self.held.pop_front() } else { self.next_signal()? };
-                let Some(received) = next else {
-                    quiet = true;
-                    break;
-                };
+            let next = match self.held.pop_front() {
+                Some(received) => Some(received),
+                // They are looked at again whether it comes or not, and it would come before others in a
+                // flood that does not end.
+                None if more => {
+                    next(SignalSet::ALL.without(&[Signal::CHLD]), Some(Duration::ZERO))?
+                }
+                None => {
+                    let patience = idle.patience(clock.next());
+                    if let (Some(bell), Some(capture)) = (&bell, &mut watch.capture) {
+                        wait_for_either(bell, capture, patience);
+                    }
+                    let patience = if bell.is_some() { Some(Duration::ZERO) } else { patience };
+                    let next = next(SignalSet::ALL, patience)?;
+                    idle.woken(next.is_some());
+                    next
+                }
+            };
+            // Heard already: of our own children.
+            if let Some(received) = next.filter(|received| received.signal != Signal::CHLD) {
                 if watch.stage == Stage::Step && is_for_the_command(received.signal) {
                     if later.len() < KEPT {
                         later.push_back(received);
@@ -446,82 +466,13 @@ impl<'v> Supervisor<'v> {
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                 }
-                if received.signal != Signal::CHLD {
-                    self.voice.tell(Fact::Received(received.signal));
-                }
+                self.tell(Fact::Received(received.signal));
                 if policy.limits != Limits::NONE {
                     clock.hear(received.signal, Instant::now());
                 }
                 let actions = machine.on(Event::Signal(received));
                 if let Some(status) = self.act(actions, received.signal, child, policy) {
                     return Ok(Ended { status, asked_to_end, timed_out });
-                }
-                // Mostly it comes alone, and poll knows as well whether it has: one read less for each
-                // child. What is held poll does not know of.
-                if received.signal == Signal::CHLD && self.held.is_empty() {
-                    quiet = true;
-                    break;
-                }
-            }
-            let mut ended = None;
-            more = true;
-            for reaped in 0..REAPED_AT_ONCE {
-                let Some((pid, change)) =
-                    process::next_change().map_err(system("cannot wait for children"))?
-                else {
-                    more = false;
-                    break;
-                };
-                if reaped == 0 {
-                    self.voice.tell(Fact::Children);
-                }
-                let main = Some(pid) == child;
-                if let Change::Ended(status) = change {
-                    self.voice.tell(Fact::Reaped { pid, status, main });
-                }
-                if !main {
-                    continue;
-                }
-                let actions = machine.on(Event::Child(change, self.foreground(pid)));
-                if let Some(status) = self.act(actions, Signal::CHLD, child, policy) {
-                    ended = Some(Ended { status, asked_to_end, timed_out });
-                    if policy.end != End::Reap {
-                        break;
-                    }
-                }
-            }
-            if let Some(ended) = ended {
-                return Ok(ended);
-            }
-            if quiet && !more && reads_wait {
-                if !self.hold_next()? {
-                    // A kernel whose reads do not wait is asked by poll again.
-                    reads_wait = self.signals.let_reads_wait(false).is_err();
-                }
-                continue;
-            }
-            if quiet && !more {
-                let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
-                let timeout = match clock.next() {
-                    None if !settled => PollTimeout::from(SETTLING_MS),
-                    next => until(next),
-                };
-                // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
-                let woken = match watch.capture.as_ref().and_then(|capture| capture.reader()) {
-                    Some(output) => {
-                        poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout)
-                    }
-                    None => poll(&mut [signals], timeout),
-                };
-                if let Some(capture) = &mut watch.capture {
-                    capture.read();
-                }
-                wakes = wakes.saturating_add(1);
-                if !settled && (woken == Ok(0) || wakes == BUSY) {
-                    settled = true;
-                    memory::give_back();
-                    let alone = policy.limits == Limits::NONE && watch.capture.is_none();
-                    reads_wait = alone && self.signals.let_reads_wait(true).is_ok();
                 }
             }
             let due = clock.next().and_then(|_| clock.due(Instant::now()));
@@ -532,13 +483,47 @@ impl<'v> Supervisor<'v> {
         }
     }
 
+    /// Looks at what happened to our children: whether there may be more of it, and the status if this is
+    /// the end.
+    fn reap(
+        &self,
+        machine: &mut Machine,
+        child: Option<i32>,
+        policy: &Policy,
+    ) -> Result<(bool, Option<Status>), Error> {
+        let mut end = None;
+        for reaped in 0..REAPED_AT_ONCE {
+            let Some((pid, change)) =
+                process::next_change().map_err(system("cannot wait for children"))?
+            else {
+                return Ok((false, end));
+            };
+            if reaped == 0 {
+                self.tell(Fact::Children);
+            }
+            let main = Some(pid) == child;
+            if let Change::Ended(status) = change {
+                self.tell(Fact::Reaped { pid, status, main });
+            }
+            if !main {
+                continue;
+            }
+            let actions = machine.on(Event::Child(change, self.foreground(pid)));
+            end = self.act(actions, Signal::CHLD, child, policy).or(end);
+            if end.is_some() && policy.end != End::Reap {
+                break;
+            }
+        }
+        Ok((true, end))
+    }
+
     /// To the whole group: what the child has started must not outlive it.
     fn enforce(&self, due: Due, child: i32, policy: &Policy) {
         let signal = match due {
             Due::Tell => policy.rewrites.of(Signal::TERM).unwrap_or(Signal::TERM),
             Due::Kill => Signal::KILL,
         };
-        self.voice.tell(Fact::Forwarding { signal, pid: child });
+        self.tell(Fact::Forwarding { signal, pid: child });
         let group = signal::send(signal::Target::Group(child), signal);
         if group.is_err() || ids::process_group_of(child) != Some(child) {
             let _ = signal::send(signal::Target::Process(child), signal);
@@ -547,16 +532,9 @@ impl<'v> Supervisor<'v> {
         let _ = signal::send(signal::Target::Group(child), Signal::CONT);
     }
 
-    fn next_signal(&mut self) -> Result<Option<Received>, Error> {
-        match self.held.pop_front() {
-            Some(received) => Ok(Some(received)),
-            None => self.signals.next().map_err(system("cannot read the signalfd")),
-        }
-    }
-
-    /// Reads one signal, and keeps it for the next look at what is held; whether there was one.
-    fn hold_next(&mut self) -> Result<bool, Error> {
-        let next = self.signals.next().map_err(system("cannot read the signalfd"))?;
+    /// Keeps the next signal for the child that comes next; whether there was one.
+    fn hold_next(&mut self, patience: Option<Duration>) -> Result<bool, Error> {
+        let next = next(SignalSet::ALL, patience)?;
         self.held.extend(next);
         Ok(next.is_some())
     }
@@ -592,17 +570,17 @@ impl<'v> Supervisor<'v> {
             Action::Forward(received) => {
                 let signal = received.signal;
                 if signal != cause {
-                    self.voice.tell(Fact::Rewritten { from: cause, to: signal });
+                    self.tell(Fact::Rewritten { from: cause, to: signal });
                 }
                 self.forward(received, child, target);
-                self.voice.tell(Fact::Forwarding { signal, pid: child });
+                self.tell(Fact::Forwarding { signal, pid: child });
             }
-            Action::Withhold(signal) => self.voice.tell(Fact::Withheld(signal)),
-            Action::Swallow(signal) => self.voice.tell(Fact::Swallowed(signal)),
+            Action::Withhold(signal) => self.tell(Fact::Withheld(signal)),
+            Action::Swallow(signal) => self.tell(Fact::Swallowed(signal)),
             Action::SendToGroup(signal) => {
                 // An error means that nobody is left in it.
                 let _ = self.send(signal::Target::Group(child), signal);
-                self.voice.tell(Fact::Forwarding { signal, pid: child });
+                self.tell(Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
                 let _ = self.send(signal::Target::Group(child), Signal::CONT);
@@ -618,7 +596,7 @@ impl<'v> Supervisor<'v> {
                 }
             }
             Action::StopSelf(signal, stop) => {
-                self.voice.tell(Fact::Stopping { pid: child });
+                self.tell(Fact::Stopping { pid: child });
                 signal::stop_self(signal, stop);
                 // A stop takes away every CONT that waited before it, so that one that waits now
                 // has continued us, and does so for the child when it is read. Without it the kernel
@@ -649,7 +627,7 @@ impl<'v> Supervisor<'v> {
         };
         // Any other error means that the child is gone, which the next look at our children tells.
         if result == Err(Errno::EPERM) {
-            self.voice.tell(Fact::Deaf { pid: child });
+            self.tell(Fact::Deaf { pid: child });
         }
     }
 
@@ -680,12 +658,44 @@ impl Watch<'_> {
     }
 }
 
-/// How long a command is left in peace before what its start has used of memory is given back: a short
-/// one is not to pay for that.
-const SETTLING_MS: u16 = 1000;
+/// Whether the wait has begun that may last for years, and what the start has used of memory was given
+/// back for it.
+#[derive(Debug)]
+struct Idle {
+    settled: bool,
+    wakes: u32,
+}
 
-/// After how many wake-ups a command is no longer starting, however busy it is.
-const BUSY: u32 = 32;
+impl Idle {
+    /// How long a command is left in peace before that: a short one is not to pay for it.
+    const SETTLING: Duration = Duration::from_secs(1);
+
+    /// After how many wake-ups a command is no longer starting, however busy it is.
+    const BUSY: u32 = 32;
+
+    fn new(stage: Stage) -> Self {
+        Self { settled: stage != Stage::Command, wakes: 0 }
+    }
+
+    /// How long to wait for a signal, if something else is to be done `next`.
+    fn patience(&self, next: Option<Instant>) -> Option<Duration> {
+        match next {
+            None if !self.settled => Some(Self::SETTLING),
+            next => next.map(|next| next.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    /// The wait is over, because a signal came or not.
+    fn woken(&mut self, by_signal: bool) {
+        if !self.settled {
+            self.wakes += 1;
+            if !by_signal || self.wakes == Self::BUSY {
+                self.settled = true;
+                memory::give_back();
+            }
+        }
+    }
+}
 
 /// How long an installation may take to end: its container is to be gone within a second.
 const GRACE: Duration = Duration::from_millis(600);
@@ -737,16 +747,6 @@ enum Subreaper {
 }
 
 impl Subreaper {
-    fn become_unless(pid1: bool, voice: &dyn Voice) -> Self {
-        if pid1 || ids::is_subreaper() {
-            return Self::NotMade;
-        }
-        let result = ids::set_subreaper(true);
-        voice.tell(Fact::Adopting(result));
-        // Where that failed, orphans go to another init, and nothing else is lost: no error.
-        if result.is_ok() { Self::Made } else { Self::NotMade }
-    }
-
     /// It would stay through execve, and a program that does not reap would collect zombies.
     fn undo(self) {
         if self == Self::Made {
@@ -769,15 +769,28 @@ pub(crate) fn asks_to_end(signal: Signal) -> bool {
     ENDING.contains(&signal)
 }
 
-/// The time until then, rounded up: a millisecond too early would be a turn of the loop for nothing.
-fn until(next: Option<Instant>) -> PollTimeout {
-    let Some(next) = next else {
-        return PollTimeout::NONE;
+/// Waits until a signal has come or `capture` has something to take, which is taken.
+fn wait_for_either(bell: &SignalFd, capture: &mut Capture, patience: Option<Duration>) {
+    // Rounded up: a millisecond too early would be a turn of the loop for nothing.
+    let millis = |patience: Duration| i32::try_from(patience.as_micros().div_ceil(1000)).ok();
+    let timeout = match patience {
+        None => PollTimeout::NONE,
+        // Longer than poll can wait: then it wakes up once in between.
+        Some(patience) => {
+            millis(patience).and_then(|millis| millis.try_into().ok()).unwrap_or(PollTimeout::MAX)
+        }
     };
-    let left = next.saturating_duration_since(Instant::now());
-    let left = i32::try_from(left.as_micros().div_ceil(1000)).ok();
-    // Longer than poll can wait: then it wakes up once in between.
-    left.and_then(|left| left.try_into().ok()).unwrap_or(PollTimeout::MAX)
+    let signals = PollFd::new(bell.as_fd(), PollFlags::POLLIN);
+    // An error (EINTR, or no memory for a moment) is no reason for an init to leave.
+    let _ = match capture.reader() {
+        Some(output) => poll(&mut [signals, PollFd::new(output, PollFlags::POLLIN)], timeout),
+        None => poll(&mut [signals], timeout),
+    };
+    capture.read();
+}
+
+fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Received>, Error> {
+    signal::next(set, patience).map_err(system("cannot wait for signals"))
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

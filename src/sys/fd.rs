@@ -50,13 +50,10 @@ pub fn unlock(file: BorrowedFd<'_>) {
     unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
-/// Closes every descriptor above 2 but `keep`.
-pub fn close_inherited(keep: BorrowedFd<'_>) {
-    let keep = keep.as_raw_fd().max(2) as c_uint;
-    let below = keep == 3 || close_range(3, keep - 1).is_ok();
-    let above = close_range(keep + 1, c_uint::MAX).is_ok();
-    if !(below && above) {
-        close_one_by_one(keep as RawFd);
+/// Closes every descriptor above 2.
+pub fn close_inherited() {
+    if close_range(3, c_uint::MAX).is_err() {
+        close_one_by_one();
     }
 }
 
@@ -70,7 +67,7 @@ fn close_range(first: c_uint, last: c_uint) -> Result<(), Errno> {
 }
 
 /// For kernels before 5.9 and sandboxes that don't know close_range(2).
-fn close_one_by_one(keep: RawFd) {
+fn close_one_by_one() {
     let listed: Vec<RawFd> = match fs::read_dir("/proc/self/fd") {
         Ok(entries) => {
             entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
@@ -78,7 +75,7 @@ fn close_one_by_one(keep: RawFd) {
         Err(_) => (3..limit()).collect(),
     };
     for fd in listed {
-        if fd > 2 && fd != keep {
+        if fd > 2 {
             // SAFETY: as in close_range. The directory's own descriptor is in the list and closed
             // already; closing it twice gives EBADF and no harm, since there is one thread.
             unsafe { libc::close(fd) };

@@ -1,6 +1,6 @@
 //! Forwarding signals to children from inside somebody else's process, for the library.
 //!
-//! The binary blocks every signal and reads them from a signalfd; a library may not do that to its
+//! The binary blocks every signal and waits for them one by one; a library may not do that to its
 //! host. So while a child is waited for, a handler passes on the signals by which a program is told
 //! what to do, and calls the host's own handler as well. When the last child has ended, what the host
 //! had is put back: a registry of handlers that stays installed (as `signal-hook` and tokio keep one)

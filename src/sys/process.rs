@@ -167,7 +167,7 @@ impl OwnPid {
 /// Whether there are signal handlers in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handlers {
-    /// There are none: the binary has a signalfd.
+    /// There are none: the binary waits for signals.
     None,
     /// There may be: the library's host decides.
     Perhaps,

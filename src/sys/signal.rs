@@ -1,15 +1,15 @@
-//! Signals by number, the mask, the disposition of SIGCHLD, and the signalfd.
+//! Signals by number, the mask, the disposition of SIGCHLD, and the wait for the next one.
 //!
 //! All by raw system calls with the kernel's own 64-bit set: musl's functions leave out the signals
 //! 32 to 34 (it uses them itself), and 34 is the first realtime signal of every glibc program.
 
 use std::fmt;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use libc::{c_int, c_long, pid_t};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::check;
 
@@ -265,15 +265,64 @@ pub struct Received {
     pub by_kernel: bool,
 }
 
-/// A descriptor from which the blocked signals are read, in the order and number they came.
+/// The next of `set` that was sent to this process, which must have blocked them: the lowest number
+/// first, and each realtime signal as often as it was sent (signal(7)).
+///
+/// Without a `patience` it waits as long as it takes. `None` where that was over before one came.
+pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Received>, Errno> {
+    let patience = patience.map(|patience| libc::timespec {
+        tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: patience.subsec_nanos().into(),
+    });
+    let none = std::ptr::null();
+    let until = patience.as_ref().map_or(none, std::ptr::from_ref::<libc::timespec>);
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let number = loop {
+        // SAFETY: the pointers are null or to what the kernel expects, which lives through the call; 8 is
+        // the size of its set.
+        match check(unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const set.0,
+                info.as_mut_ptr(),
+                until,
+                size_of::<u64>(),
+            )
+        }) {
+            Ok(number) => break number,
+            // Nothing is handled here: we were stopped and continued, or a tracer looked.
+            Err(Errno::EINTR) if until.is_null() => {}
+            Err(Errno::EINTR | Errno::EAGAIN) => return Ok(None),
+            Err(errno) => return Err(errno),
+        }
+    };
+    let Some(signal) = Signal::new(number as c_int) else {
+        return Ok(None);
+    };
+    // SAFETY: the structure is plain integers, and was zeroed before the kernel filled it.
+    let info = unsafe { info.assume_init() };
+    // What lies behind the code depends on it (sigaction(2)).
+    let by_a_process = [libc::SI_USER, libc::SI_QUEUE, libc::SI_TKILL].contains(&info.si_code);
+    let queued = info.si_code == libc::SI_QUEUE;
+    Ok(Some(Received {
+        signal,
+        // SAFETY: a signal with this code has a sender and one that was queued has a value.
+        sender: if by_a_process { unsafe { info.si_pid() } } else { 0 },
+        // SAFETY: as above.
+        value: queued.then(|| unsafe { info.si_value() }.sival_ptr.addr() as u64),
+        by_kernel: info.si_code == libc::SI_KERNEL,
+    }))
+}
+
+/// A descriptor that is readable while a blocked signal waits: for whoever waits for other descriptors
+/// too.
 #[derive(Debug)]
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// Opens one for every signal. It does not block and is closed by execve.
+    /// Opens one for every signal. It is closed by execve.
     pub fn open() -> Result<Self, Errno> {
         let all = SignalSet::ALL.0;
-        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: the pointer is to 8 bytes that live through the call; 8 is the kernel's set size.
         let fd = check(unsafe {
             libc::syscall(
@@ -281,60 +330,11 @@ impl SignalFd {
                 -1 as c_long,
                 &raw const all,
                 size_of::<u64>(),
-                flags as c_long,
+                libc::SFD_CLOEXEC as c_long,
             )
         })?;
         // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as c_int) }))
-    }
-
-    /// The next signal that waits, or none: see also [`let_reads_wait`](Self::let_reads_wait).
-    pub fn next(&self) -> Result<Option<Received>, Errno> {
-        let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
-        loop {
-            // SAFETY: the buffer is as long as we say and lives through the call.
-            let read = check(unsafe {
-                libc::read(
-                    self.0.as_raw_fd(),
-                    info.as_mut_ptr().cast(),
-                    size_of::<libc::signalfd_siginfo>(),
-                ) as c_long
-            });
-            match read {
-                Ok(_) => break,
-                // Nothing is handled here; a tracer or an emulator may say it all the same.
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(None),
-                Err(errno) => return Err(errno),
-            }
-        }
-        // SAFETY: the structure is plain integers, and was zeroed before the kernel filled it.
-        let info = unsafe { info.assume_init() };
-        let Some(signal) = Signal::new(info.ssi_signo as c_int) else {
-            return Ok(None);
-        };
-        Ok(Some(Received {
-            signal,
-            sender: info.ssi_pid as pid_t,
-            value: (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr),
-            by_kernel: info.ssi_code == libc::SI_KERNEL,
-        }))
-    }
-}
-
-impl SignalFd {
-    /// Whether [`next`](Self::next) waits for a signal where there is none. It does not at first.
-    pub fn let_reads_wait(&self, wait: bool) -> Result<(), Errno> {
-        let flags = if wait { 0 } else { libc::O_NONBLOCK };
-        // SAFETY: three integers. Of the flags that can be set, a signalfd has this one.
-        check(c_long::from(unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, flags) }))
-            .map(drop)
-    }
-
-    /// Whether a signal waits.
-    pub fn is_ready(&self) -> bool {
-        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

@@ -90,21 +90,24 @@ impl Process {
         text.lines().filter_map(value).sum()
     }
 
-    /// Whether it is in a read, or in poll without a timeout: -1, or no timespec for ppoll. An init comes
-    /// to that once what its start has used of memory is given back, a second after it.
+    /// Whether it waits for a signal, which the kernel shows as not blocked meanwhile.
+    pub fn waits_for_a_signal(self) -> bool {
+        self.waits().is_some()
+    }
+
+    /// Whether it does so without a timeout. An init comes to that once what its start has used of memory
+    /// is given back, a second after it.
     pub fn waits_for_ever(self) -> bool {
+        self.waits().is_some_and(|timeout| timeout == "0x0")
+    }
+
+    /// The pointer to the timeout of rt_sigtimedwait, if it is in that.
+    fn waits(self) -> Option<String> {
         let text = fs::read_to_string(self.file("syscall")).expect("it can be read");
         let words: Vec<&str> = text.split_whitespace().collect();
         // Otherwise it is `running`, or no system call that it waits in.
-        let [call, _, _, timeout, ..] = words[..] else { return false };
-        let is = |number: libc::c_long| call.parse() == Ok(number);
-        #[cfg(target_arch = "x86_64")]
-        let in_poll = is(libc::SYS_poll);
-        #[cfg(not(target_arch = "x86_64"))]
-        let in_poll = false;
-        let timeout = u64::from_str_radix(timeout.trim_start_matches("0x"), 16).expect("a number");
-        let in_ppoll = is(libc::SYS_ppoll);
-        is(libc::SYS_read) || (in_poll && timeout as i32 == -1) || (in_ppoll && timeout == 0)
+        let [call, _, _, timeout, ..] = words[..] else { return None };
+        (call.parse() == Ok(libc::SYS_rt_sigtimedwait)).then(|| timeout.to_owned())
     }
 }
 
