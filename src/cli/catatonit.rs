@@ -6,7 +6,9 @@ use super::failure::Failure;
 use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told};
 use super::init::{self, Environment, strerror};
 use super::print;
-use crate::init::{Adopt, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Voice};
+use crate::init::{
+    Adopt, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Tells, Voice,
+};
 use crate::sys::Args;
 use crate::sys::args::Inherited;
 use crate::sys::ids;
@@ -109,7 +111,8 @@ impl Call {
     }
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
-        let mut supervisor = Supervisor::of(start, Adopt::Orphans, words);
+        let tells = Tells::steps_if(words.debug);
+        let mut supervisor = Supervisor::of(start, Adopt::Orphans, words, tells);
         if self.pause {
             return supervisor.pause().map_err(Failed::System);
         }

@@ -8,7 +8,8 @@ use super::getopt::{Long, Operands, Options, Order, Short, flag, number, told, v
 use super::init::{self, Environment, strerror};
 use super::print;
 use crate::init::{
-    Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Stops, Supervisor, Target, Voice,
+    Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Stops, Supervisor, Target, Tells,
+    Voice,
 };
 use crate::sys::Args;
 use crate::sys::args::Inherited;
@@ -126,7 +127,8 @@ impl Call {
     }
 
     fn supervise(&self, start: Start, words: &Words) -> Result<Ended, Failed> {
-        let mut supervisor = Supervisor::of(start, Adopt::Nobody, words);
+        let tells = Tells::steps_if(words.debug);
+        let mut supervisor = Supervisor::of(start, Adopt::Nobody, words, tells);
         let (group, target) = if self.session {
             supervisor.let_go_of_terminal();
             (Group::Session, Target::Group)

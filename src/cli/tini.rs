@@ -8,7 +8,7 @@ use super::getopt::{Operands, Options, Order, Short, flag, number, told, valued}
 use super::init::{self, Environment, strerror};
 use super::print;
 use crate::init::{
-    Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Voice,
+    Adopt, End, Ended, Fact, Failed, Policy, Rewrites, Start, Supervisor, Target, Tells, Voice,
 };
 use crate::sys::Args;
 use crate::sys::args::Inherited;
@@ -150,7 +150,8 @@ impl Call {
             }
         }
         let adopt = if self.subreaper { Adopt::Orphans } else { Adopt::Nobody };
-        let mut supervisor = Supervisor::of(start, adopt, words);
+        let tells = Tells::steps_if(words.verbosity > 1 || words.warn_on_reap);
+        let mut supervisor = Supervisor::of(start, adopt, words, tells);
         if self.verbosity > 0 && ids::pid() != 1 && !ids::is_subreaper() {
             words.warning(format_args!("{NOT_A_REAPER}"));
         }

@@ -20,4 +20,4 @@ pub(crate) use policy::{End, Policy, Rewrites, Stops, Target};
 pub(crate) use supervisor::{
     Adopt, Ended, Failed, Stage, Start, Supervisor, asked_before_exec, asks_to_end, exec,
 };
-pub(crate) use voice::{Fact, Voice};
+pub(crate) use voice::{Fact, Tells, Voice};

@@ -13,7 +13,7 @@ use super::capture::Capture;
 use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
-use super::voice::{Fact, Voice};
+use super::voice::{Fact, Tells, Voice};
 use crate::command::ExecPlan;
 use crate::command::launch::{self, Blocked, Inherited, Placement, Prepared};
 use crate::error::Error;
@@ -39,6 +39,7 @@ pub(crate) struct Supervisor<'v> {
     /// See [`let_go_of_terminal`](Self::let_go_of_terminal).
     swallow: SignalSet,
     voice: &'v dyn Voice,
+    tells: Tells,
     /// Restores the mask of a process that is not ours alone.
     _blocked: Option<Blocked>,
 }
@@ -122,19 +123,19 @@ impl Start {
 impl<'v> Supervisor<'v> {
     /// Takes over from a `main` that has blocked every signal.
     pub fn new(start: Start, log: Log) -> Self {
-        Self::of(start, Adopt::Orphans, log.voice())
+        Self::of(start, Adopt::Orphans, log.voice(), log.tells())
     }
 
     /// The same for an init of another kind.
-    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice) -> Self {
-        Self::with(start.inherited(), None, adopt, voice)
+    pub fn of(start: Start, adopt: Adopt, voice: &'v dyn Voice, tells: Tells) -> Self {
+        Self::with(start.inherited(), None, adopt, voice, tells)
     }
 
     /// For the library: blocks the signals, and gives the mask back when it is dropped.
     pub fn in_a_library() -> Self {
         let blocked = Blocked::all();
         let inherited = Inherited { sigchld: signal::heed_children(), ..blocked.inherited() };
-        Self::with(inherited, Some(blocked), Adopt::Orphans, &Log::Silent)
+        Self::with(inherited, Some(blocked), Adopt::Orphans, &Log::Silent, Tells::Trouble)
     }
 
     fn with(
@@ -142,6 +143,7 @@ impl<'v> Supervisor<'v> {
         blocked: Option<Blocked>,
         adopt: Adopt,
         voice: &'v dyn Voice,
+        tells: Tells,
     ) -> Self {
         let mut supervisor = Self {
             held: VecDeque::new(),
@@ -152,6 +154,7 @@ impl<'v> Supervisor<'v> {
             subreaper: Subreaper::NotMade,
             swallow: SignalSet::NONE,
             voice,
+            tells,
             _blocked: blocked,
         };
         if adopt == Adopt::Orphans && supervisor.pid != 1 {
@@ -162,7 +165,10 @@ impl<'v> Supervisor<'v> {
 
     /// Puts it into words, if there are any for it.
     fn tell(&self, fact: Fact<'_>) {
-        self.voice.tell(fact);
+        // The voice of an init that says nothing is a page that need not be there.
+        if self.tells == Tells::Steps || fact.is_trouble() {
+            self.voice.tell(fact);
+        }
     }
 
     fn become_subreaper(&mut self) {
@@ -376,7 +382,8 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         watch: Watch<'_>,
     ) -> Result<Ended, Error> {
-        let began = self.voice.wants_times().then(Instant::now);
+        let timed = self.tells == Tells::Steps && self.voice.wants_times();
+        let began = timed.then(Instant::now);
         let ended = self.watch(Some(child), policy, watch)?;
         let after = began.map(|began| began.elapsed()).unwrap_or_default();
         self.tell(Fact::Ended { program, status: ended.status, after });

@@ -20,6 +20,28 @@ pub(crate) trait Voice {
     }
 }
 
+/// What of it an init has words for: what nobody listens to need not be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// All that it does.
+    Steps,
+    /// What goes wrong.
+    Trouble,
+}
+
+impl Tells {
+    pub fn steps_if(verbose: bool) -> Self {
+        if verbose { Self::Steps } else { Self::Trouble }
+    }
+}
+
+impl Fact<'_> {
+    /// Whether something went wrong that is no error.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self, Fact::Adopting(Err(_)) | Fact::Deaf { .. })
+    }
+}
+
 /// Something that the init did or saw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fact<'a> {
@@ -73,6 +95,10 @@ pub(crate) enum Fact<'a> {
 }
 
 impl Log {
+    pub fn tells(self) -> Tells {
+        Tells::steps_if(self == Self::Steps)
+    }
+
     /// Itself, for as long as anybody likes.
     pub fn voice(self) -> &'static dyn Voice {
         // Statics and no literals: see build/hot.ld.
