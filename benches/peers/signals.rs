@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::contestants::{Contestant, Places};
 use crate::idle::{Running, signal};
-use crate::race::quantile;
+use crate::race::{quantile, turn};
 
 /// Microseconds from kill(2) to the line that the probe writes.
 pub struct Latency {
@@ -22,11 +22,9 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
         .map(|init| (init, Running::start(&init.with(&[probe, "signals"])), Vec::new()))
         .collect();
     let warm = rounds.div_ceil(20);
-    let all = running.len().max(1);
     for round in 0..rounds + warm {
-        // Another one begins each time, so that nobody is always behind the same neighbour.
-        running.rotate_left(1);
-        for (_, Running { child, lines }, times) in &mut running {
+        for at in turn(round, running.len()) {
+            let Some((_, Running { child, lines }, times)) = running.get_mut(at) else { continue };
             let mut line = String::new();
             let begin = Instant::now();
             signal(child.id(), libc::SIGUSR1);
@@ -37,8 +35,6 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
             }
         }
     }
-    // In the order that they came in.
-    running.rotate_right((rounds + warm) % all);
     running
         .into_iter()
         .map(|(init, running, mut times)| {
