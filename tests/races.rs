@@ -211,7 +211,7 @@ fn race_08_neither_descriptors_nor_the_directory_stay_busy() {
     let scene = pydexec([""; 0]).probe(["signals"]).as_pid1().in_directory("/usr");
     let mut run = scene.with_descriptor(20, writer).start();
     run.says("ready");
-    eventually("it holds only what it needs", || run.process.descriptors().len() == 4);
+    eventually("it holds only what it needs", || run.process.descriptors().len() == 3);
     eventually("it is in /", || run.process.directory().as_deref() == Some("/".as_ref()));
     assert!(run.child().descriptors().contains_key(&20));
     assert_eq!(run.child().directory().as_deref(), Some("/usr".as_ref()));

@@ -32,9 +32,9 @@ pub(crate) enum Main {
 
 /// What happens to the init.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum Event<'a> {
     /// It was sent a signal.
-    Signal(Received),
+    Signal(&'a Received),
     /// Something happened to its main child.
     Child(Change, Foreground),
 }
@@ -53,8 +53,8 @@ pub(crate) enum Foreground {
 /// What the init does about it, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Pass it on, with its value if it has one.
-    Forward(Received),
+    /// Pass it on, or this one in its place.
+    Forward(Signal),
     /// Don't pass it on.
     Withhold(Signal),
     /// It is nobody's.
@@ -75,6 +75,19 @@ pub(crate) enum Action {
 pub(crate) type Actions = [Option<Action>; 2];
 
 const NOTHING: Actions = [None, None];
+
+/// The signals of which not all are forwarded.
+const SPECIAL: SignalSet = SignalSet::of_all(&[
+    Signal::CHLD,
+    Signal::PIPE,
+    Signal::XFSZ,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TSTP,
+    Signal::WINCH,
+    Signal::TTIN,
+    Signal::TTOU,
+]);
 
 fn one(action: Action) -> Actions {
     [Some(action), None]
@@ -97,66 +110,68 @@ impl Machine {
     }
 
     /// Takes an event and says what is to be done.
-    pub fn on(&mut self, event: Event) -> Actions {
+    pub fn on(&mut self, event: Event<'_>) -> Actions {
         match event {
             Event::Signal(received) => self.signal(received),
             Event::Child(change, foreground) => self.child(change, foreground),
         }
     }
 
-    fn signal(&mut self, received: Received) -> Actions {
-        match received.signal {
-            // Not to be forwarded: it tells of our own children, and is read for that.
-            Signal::CHLD => NOTHING,
-            // Our own writes to a closed pipe or a full file make these (pipe(7), setrlimit(2)); the
-            // child did nothing to deserve them. From anybody else they are forwarded.
-            Signal::PIPE | Signal::XFSZ if received.sender == self.role.pid => NOTHING,
-            signal if self.role.main == Main::Nothing => match signal {
-                Signal::TERM | Signal::INT => one(Action::End(Status::SUCCESS)),
-                _ => NOTHING,
-            },
-            signal if self.role.swallow.contains(signal) => {
-                self.role.swallow = self.role.swallow.without(&[signal]);
-                one(Action::Swallow(signal))
-            }
-            Signal::INT | Signal::QUIT | Signal::TSTP | Signal::WINCH
-                if received.by_kernel && self.role.shares_group =>
-            {
-                NOTHING
-            }
-            // We touched the terminal from the background, or somebody in our group did.
-            Signal::TTIN | Signal::TTOU if received.by_kernel => NOTHING,
-            signal => {
-                let [first, second] = self.forward(received);
-                let told = [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
-                if told && self.policy.stops == Stops::WhenTold {
+    fn signal(&mut self, received: &Received) -> Actions {
+        let signal = received.signal;
+        // Most are none of these.
+        if SPECIAL.or(self.role.swallow).contains(signal) || self.role.main == Main::Nothing {
+            match signal {
+                // Not to be forwarded: it tells of our own children, and is read for that.
+                Signal::CHLD => return NOTHING,
+                // Our own writes to a closed pipe or a full file make these (pipe(7), setrlimit(2)); the
+                // child did nothing to deserve them. From anybody else they are forwarded.
+                Signal::PIPE | Signal::XFSZ if received.sender == self.role.pid => return NOTHING,
+                Signal::TERM | Signal::INT if self.role.main == Main::Nothing => {
+                    return one(Action::End(Status::SUCCESS));
+                }
+                _ if self.role.main == Main::Nothing => return NOTHING,
+                _ if self.role.swallow.contains(signal) => {
+                    self.role.swallow = self.role.swallow.without(&[signal]);
+                    return one(Action::Swallow(signal));
+                }
+                Signal::INT | Signal::QUIT | Signal::TSTP | Signal::WINCH
+                    if received.by_kernel && self.role.shares_group =>
+                {
+                    return NOTHING;
+                }
+                // We touched the terminal from the background, or somebody in our group did.
+                Signal::TTIN | Signal::TTOU if received.by_kernel => return NOTHING,
+                Signal::TSTP | Signal::TTIN | Signal::TTOU
+                    if self.policy.stops == Stops::WhenTold =>
+                {
+                    let [first, _] = self.forward(signal);
                     return [first, Some(Action::StopSelf(Signal::STOP, Stop::Process))];
                 }
-                [first, second]
+                _ => {}
             }
         }
+        self.forward(signal)
     }
 
-    fn forward(&mut self, received: Received) -> Actions {
-        let Some(signal) = self.policy.rewrites.of(received.signal) else {
-            return one(Action::Withhold(received.signal));
+    fn forward(&mut self, received: Signal) -> Actions {
+        let Some(signal) = self.policy.rewrites.of(received) else {
+            return one(Action::Withhold(received));
         };
-        let value = received.value.filter(|_| signal == received.signal);
-        let received = Received { signal, value, ..received };
         let hand_over = (self.policy.group == Group::Own).then_some(Action::HandForeground);
         match signal {
             // We have been continued, by `fg` perhaps: then the terminal is ours to hand over, and
             // Ctrl-Z has stopped all of the child's group.
             Signal::CONT if self.stopped => [hand_over, Some(Action::Continue)],
-            Signal::CONT => [hand_over, Some(Action::Forward(received))],
+            Signal::CONT => [hand_over, Some(Action::Forward(signal))],
             // A stopped process keeps these until it is continued, and would outlive `docker stop`
             // until it is killed. systemd sends the CONT too (KillMode, systemd.kill(5)).
             Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT => {
                 self.told_to_end = true;
                 let go_on = self.stopped.then_some(Action::Continue);
-                [Some(Action::Forward(received)), go_on]
+                [Some(Action::Forward(signal)), go_on]
             }
-            _ => one(Action::Forward(received)),
+            _ => one(Action::Forward(signal)),
         }
     }
 
@@ -258,7 +273,7 @@ mod tests {
         Received { signal: Signal::new(number).unwrap(), sender, value: None, by_kernel: false }
     }
 
-    fn stopped(signal: Signal, foreground: Foreground) -> Event {
+    fn stopped(signal: Signal, foreground: Foreground) -> Event<'static> {
         Event::Child(Change::Stopped(signal), foreground)
     }
 
@@ -266,19 +281,19 @@ mod tests {
     fn every_signal_but_chld_is_forwarded() {
         for number in (1..=64).filter(|number| ![9, 17, 19].contains(number)) {
             let received = from(5, number);
-            let actions = machine(true).on(Event::Signal(received));
-            assert!(actions.contains(&Some(Action::Forward(received))), "{number}");
+            let actions = machine(true).on(Event::Signal(&received));
+            assert!(actions.contains(&Some(Action::Forward(received.signal))), "{number}");
         }
-        assert_eq!(machine(true).on(Event::Signal(from(0, 17))), NOTHING);
+        assert_eq!(machine(true).on(Event::Signal(&from(0, 17))), NOTHING);
     }
 
     #[test]
     fn a_sigpipe_of_our_own_making_is_not_the_childs() {
         for number in [13, 25] {
-            assert_eq!(machine(true).on(Event::Signal(from(PID, number))), NOTHING);
+            assert_eq!(machine(true).on(Event::Signal(&from(PID, number))), NOTHING);
             assert_eq!(
-                machine(true).on(Event::Signal(from(PID + 1, number))),
-                one(Action::Forward(from(PID + 1, number)))
+                machine(true).on(Event::Signal(&from(PID + 1, number))),
+                one(Action::Forward(from(PID + 1, number).signal))
             );
         }
     }
@@ -289,11 +304,11 @@ mod tests {
         init.on(stopped(Signal::STOP, Foreground::Elsewhere));
         let term = from(0, 15);
         assert_eq!(
-            init.on(Event::Signal(term)),
-            [Some(Action::Forward(term)), Some(Action::Continue)]
+            init.on(Event::Signal(&term)),
+            [Some(Action::Forward(term.signal)), Some(Action::Continue)]
         );
         init.on(Event::Child(Change::Continued, Foreground::Elsewhere));
-        assert_eq!(init.on(Event::Signal(term)), one(Action::Forward(term)));
+        assert_eq!(init.on(Event::Signal(&term)), one(Action::Forward(term.signal)));
     }
 
     #[test]
@@ -339,12 +354,12 @@ mod tests {
         let mut init = machine(false);
         let cont = from(0, 18);
         assert_eq!(
-            init.on(Event::Signal(cont)),
-            [Some(Action::HandForeground), Some(Action::Forward(cont))]
+            init.on(Event::Signal(&cont)),
+            [Some(Action::HandForeground), Some(Action::Forward(cont.signal))]
         );
         init.on(stopped(Signal::TSTP, Foreground::Child));
         assert_eq!(
-            init.on(Event::Signal(cont)),
+            init.on(Event::Signal(&cont)),
             [Some(Action::HandForeground), Some(Action::Continue)]
         );
     }
@@ -354,17 +369,20 @@ mod tests {
         let mut init = dumb_init(&[(Signal::TERM, Some(Signal::QUIT)), (Signal::HUP, None)]);
         let term = Received { value: Some(5), ..from(1, 15) };
         let quit = Received { signal: Signal::QUIT, ..from(1, 15) };
-        assert_eq!(init.on(Event::Signal(term)), one(Action::Forward(quit)));
-        assert_eq!(init.on(Event::Signal(from(1, 1))), one(Action::Withhold(Signal::HUP)));
+        assert_eq!(init.on(Event::Signal(&term)), one(Action::Forward(quit.signal)));
+        assert_eq!(init.on(Event::Signal(&from(1, 1))), one(Action::Withhold(Signal::HUP)));
     }
 
     #[test]
     fn told_to_stop_dumb_init_passes_it_on_and_stops_itself() {
         let mut init = dumb_init(&[(Signal::TSTP, Some(Signal::STOP)), (Signal::TTIN, None)]);
         let stop = Some(Action::StopSelf(Signal::STOP, Stop::Process));
-        assert_eq!(init.on(Event::Signal(from(1, 20))), [Some(Action::Forward(from(1, 19))), stop]);
         assert_eq!(
-            init.on(Event::Signal(from(1, 21))),
+            init.on(Event::Signal(&from(1, 20))),
+            [Some(Action::Forward(from(1, 19).signal)), stop]
+        );
+        assert_eq!(
+            init.on(Event::Signal(&from(1, 21))),
             [Some(Action::Withhold(Signal::TTIN)), stop]
         );
         assert_eq!(init.on(stopped(Signal::STOP, Foreground::Elsewhere)), NOTHING);
@@ -394,9 +412,9 @@ mod tests {
         let swallow = SignalSet::of(Signal::HUP).or(SignalSet::of(Signal::CONT));
         let mut init = Machine::new(Role { swallow, ..role(true) }, DUMB_INIT);
         let hang_up = from(0, 1);
-        assert_eq!(init.on(Event::Signal(hang_up)), one(Action::Swallow(Signal::HUP)));
-        assert_eq!(init.on(Event::Signal(hang_up)), one(Action::Forward(hang_up)));
-        assert_eq!(init.on(Event::Signal(from(0, 18))), one(Action::Swallow(Signal::CONT)));
+        assert_eq!(init.on(Event::Signal(&hang_up)), one(Action::Swallow(Signal::HUP)));
+        assert_eq!(init.on(Event::Signal(&hang_up)), one(Action::Forward(hang_up.signal)));
+        assert_eq!(init.on(Event::Signal(&from(0, 18))), one(Action::Swallow(Signal::CONT)));
     }
 
     #[test]
@@ -404,10 +422,10 @@ mod tests {
         let main = Main::Nothing;
         let mut init = Machine::new(Role { main, ..role(true) }, Policy::ours(Target::Child));
         for number in (1..=64).filter(|number| ![2, 15].contains(number)) {
-            assert_eq!(init.on(Event::Signal(from(5, number))), NOTHING, "{number}");
+            assert_eq!(init.on(Event::Signal(&from(5, number))), NOTHING, "{number}");
         }
         for number in [2, 15] {
-            let ended = init.on(Event::Signal(from(5, number)));
+            let ended = init.on(Event::Signal(&from(5, number)));
             assert_eq!(ended, one(Action::End(Status::SUCCESS)));
         }
     }
@@ -415,7 +433,7 @@ mod tests {
     #[test]
     fn a_stop_that_is_heard_of_after_the_end_was_asked_for_does_not_last() {
         let mut init = machine(true);
-        init.on(Event::Signal(from(0, 15)));
+        init.on(Event::Signal(&from(0, 15)));
         let stop = stopped(Signal::STOP, Foreground::Elsewhere);
         assert_eq!(init.on(stop), one(Action::Continue));
         // Once: whoever stops it again means it.
@@ -428,11 +446,11 @@ mod tests {
         let role = Role { shares_group: true, ..role(true) };
         for number in [2, 3, 20, 28] {
             let mut sharing = Machine::new(role, Policy::ours(Target::Child));
-            assert_eq!(sharing.on(Event::Signal(key(number))), NOTHING);
-            let sent = one(Action::Forward(from(0, number)));
-            assert_eq!(sharing.on(Event::Signal(from(0, number))), sent);
+            assert_eq!(sharing.on(Event::Signal(&key(number))), NOTHING);
+            let sent = one(Action::Forward(from(0, number).signal));
+            assert_eq!(sharing.on(Event::Signal(&from(0, number))), sent);
             let key = key(number);
-            assert_eq!(machine(true).on(Event::Signal(key)), one(Action::Forward(key)));
+            assert_eq!(machine(true).on(Event::Signal(&key)), one(Action::Forward(key.signal)));
         }
     }
 

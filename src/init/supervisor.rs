@@ -76,6 +76,15 @@ pub(crate) enum Failed {
 /// orphans does not keep a SIGTERM waiting.
 const REAPED_AT_ONCE: usize = 256;
 
+/// How many signals are handled before the children are looked at without a SIGCHLD, so that a flood of
+/// signals, of which those with lower numbers come first, does not keep the end of the command from being
+/// seen.
+const HANDLED_AT_ONCE: u32 = 256;
+
+/// What makes this process look at its children.
+const OF_CHILDREN: Received =
+    Received { signal: Signal::CHLD, sender: 0, value: None, by_kernel: true };
+
 /// How many signals are kept for the command while a step runs.
 const KEPT: usize = 1024;
 
@@ -163,11 +172,12 @@ impl<'v> Supervisor<'v> {
         supervisor
     }
 
-    /// Puts it into words, if there are any for it.
-    fn tell(&self, fact: Fact<'_>) {
-        // The voice of an init that says nothing is a page that need not be there.
-        if self.tells == Tells::Steps || fact.is_trouble() {
-            self.voice.tell(fact);
+    /// Puts a step into words, if there are any for it. The voice of an init that says nothing is a page
+    /// that need not be there.
+    #[inline(always)]
+    fn tell<'f>(&self, step: impl FnOnce() -> Fact<'f>) {
+        if self.tells == Tells::Steps {
+            self.voice.tell(step());
         }
     }
 
@@ -176,7 +186,9 @@ impl<'v> Supervisor<'v> {
             return;
         }
         let result = ids::set_subreaper(true);
-        self.tell(Fact::Adopting(result));
+        if result.is_err() || self.tells == Tells::Steps {
+            self.voice.tell(Fact::Adopting(result));
+        }
         // Where that failed, orphans go to another init, and nothing else is lost: no error.
         if result.is_ok() {
             self.subreaper = Subreaper::Made;
@@ -197,7 +209,7 @@ impl<'v> Supervisor<'v> {
             self.swallow = signal::pending().minus(before).both(sent);
         }
         self.terminal = None;
-        self.tell(Fact::LettingGo(result, leader));
+        self.tell(|| Fact::LettingGo(result, leader));
     }
 
     /// Replaces this process by `plan`; returns only when that failed, or when this process was
@@ -260,11 +272,7 @@ impl<'v> Supervisor<'v> {
     /// what is returned is the signal that asks this process to end, if there is one.
     pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
         self.hold_next(Some(duration))?;
-        for _ in 0..REAPED_AT_ONCE {
-            if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
-                break;
-            }
-        }
+        reap_strangers()?;
         self.asked_to_end()
     }
 
@@ -291,6 +299,8 @@ impl<'v> Supervisor<'v> {
             .filter(|terminal| terminal.foreground() == Some(ids::process_group()))
             .filter(|_| group == Group::Own);
         let placement = Placement { group, foreground: terminal };
+        // What ended before this process began to listen has sent nothing that is still to be heard.
+        reap_strangers().map_err(Failed::System)?;
         let started = match program.spawn(self.inherited, placement) {
             Ok(started) => started,
             Err(failure) => {
@@ -303,7 +313,7 @@ impl<'v> Supervisor<'v> {
         self.user = program.user();
         let (program, child) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
-        self.tell(Fact::Started { program, pid: child, session });
+        self.tell(|| Fact::Started { program, pid: child, session });
         if stage == Stage::Command {
             self.let_go();
         }
@@ -369,7 +379,7 @@ impl<'v> Supervisor<'v> {
         .map_err(system("cannot fork"))?;
         self.user = None;
         let name = OsStr::new(name);
-        self.tell(Fact::Started { program: name, pid: child, session: None });
+        self.tell(|| Fact::Started { program: name, pid: child, session: None });
         let policy = Policy { group: Group::Inherited, ..Policy::ours(Target::Child) };
         self.stay(child, name, &policy, Watch::at(Stage::Step))
     }
@@ -386,7 +396,7 @@ impl<'v> Supervisor<'v> {
         let began = timed.then(Instant::now);
         let ended = self.watch(Some(child), policy, watch)?;
         let after = began.map(|began| began.elapsed()).unwrap_or_default();
-        self.tell(Fact::Ended { program, status: ended.status, after });
+        self.tell(|| Fact::Ended { program, status: ended.status, after });
         Ok(ended)
     }
 
@@ -430,6 +440,7 @@ impl<'v> Supervisor<'v> {
             swallow: self.swallow,
         };
         let mut machine = Machine::new(role, *policy);
+        let limited = policy.limits != Limits::NONE;
         let mut clock = Clock::new(policy.limits, Instant::now);
         let mut idle = Idle::new(watch.stage);
         let bell = match &watch.capture {
@@ -437,12 +448,15 @@ impl<'v> Supervisor<'v> {
             None => None,
         };
         let (mut asked_to_end, mut timed_out) = (None, false);
+        let (mut look, mut unseen) = (child.is_none(), 0);
         loop {
-            // One SIGCHLD may stand for many of them, and what had ended before this process began to
-            // listen sent it none.
-            let (more, status) = self.reap(&mut machine, child, policy)?;
-            if let Some(status) = status {
-                return Ok(Ended { status, asked_to_end, timed_out });
+            let mut more = false;
+            if look {
+                let (rest, status) = self.reap(&mut machine, child, policy)?;
+                if let Some(status) = status {
+                    return Ok(Ended { status, asked_to_end, timed_out });
+                }
+                more = rest;
             }
             let next = match self.held.pop_front() {
                 Some(received) => Some(received),
@@ -462,7 +476,11 @@ impl<'v> Supervisor<'v> {
                     next
                 }
             };
-            // Heard already: of our own children.
+            // One SIGCHLD may stand for many of them. Without one they are left alone: a signal that came
+            // before the child ended is to be handled before that is seen.
+            look = more || next.is_some_and(|received| received.signal == Signal::CHLD);
+            unseen = if look { 0 } else { unseen + 1 };
+            look |= unseen >= HANDLED_AT_ONCE;
             if let Some(received) = next.filter(|received| received.signal != Signal::CHLD) {
                 if watch.stage == Stage::Step && is_for_the_command(received.signal) {
                     if later.len() < KEPT {
@@ -473,16 +491,17 @@ impl<'v> Supervisor<'v> {
                 if asks_to_end(received.signal) {
                     asked_to_end = Some(received.signal);
                 }
-                self.tell(Fact::Received(received.signal));
-                if policy.limits != Limits::NONE {
+                self.tell(|| Fact::Received(received.signal));
+                if limited {
                     clock.hear(received.signal, Instant::now());
                 }
-                let actions = machine.on(Event::Signal(received));
-                if let Some(status) = self.act(actions, received.signal, child, policy) {
+                let actions = machine.on(Event::Signal(&received));
+                if let Some(status) = self.act(actions, &received, child, policy.target) {
                     return Ok(Ended { status, asked_to_end, timed_out });
                 }
             }
-            let due = clock.next().and_then(|_| clock.due(Instant::now()));
+            let due =
+                if limited { clock.next().and_then(|_| clock.due(Instant::now())) } else { None };
             if let (Some(due), Some(child)) = (due, child) {
                 timed_out |= due == Due::Tell;
                 self.enforce(due, child, policy);
@@ -506,17 +525,17 @@ impl<'v> Supervisor<'v> {
                 return Ok((false, end));
             };
             if reaped == 0 {
-                self.tell(Fact::Children);
+                self.tell(|| Fact::Children);
             }
             let main = Some(pid) == child;
             if let Change::Ended(status) = change {
-                self.tell(Fact::Reaped { pid, status, main });
+                self.tell(|| Fact::Reaped { pid, status, main });
             }
             if !main {
                 continue;
             }
             let actions = machine.on(Event::Child(change, self.foreground(pid)));
-            end = self.act(actions, Signal::CHLD, child, policy).or(end);
+            end = self.act(actions, &OF_CHILDREN, child, policy.target).or(end);
             if end.is_some() && policy.end != End::Reap {
                 break;
             }
@@ -530,7 +549,7 @@ impl<'v> Supervisor<'v> {
             Due::Tell => policy.rewrites.of(Signal::TERM).unwrap_or(Signal::TERM),
             Due::Kill => Signal::KILL,
         };
-        self.tell(Fact::Forwarding { signal, pid: child });
+        self.tell(|| Fact::Forwarding { signal, pid: child });
         let group = signal::send(signal::Target::Group(child), signal);
         if group.is_err() || ids::process_group_of(child) != Some(child) {
             let _ = signal::send(signal::Target::Process(child), signal);
@@ -557,37 +576,42 @@ impl<'v> Supervisor<'v> {
     /// Does what the machine says of `cause`, in order; how it ended, if this is the end.
     fn act(
         &self,
-        actions: Actions,
-        cause: Signal,
+        [first, second]: Actions,
+        cause: &Received,
         child: Option<i32>,
-        policy: &Policy,
+        target: Target,
     ) -> Option<Status> {
-        for action in actions.into_iter().flatten() {
-            match (action, child) {
-                (Action::End(status), _) => return Some(status),
-                (action, Some(child)) => self.act_on(child, action, cause, policy.target),
-                (_, None) => {}
-            }
-        }
-        None
+        let first = first.and_then(|action| self.act_on(child, action, cause, target));
+        let second = second.and_then(|action| self.act_on(child, action, cause, target));
+        first.or(second)
     }
 
-    fn act_on(&self, child: i32, action: Action, cause: Signal, target: Target) {
+    fn act_on(
+        &self,
+        child: Option<i32>,
+        action: Action,
+        cause: &Received,
+        target: Target,
+    ) -> Option<Status> {
+        if let Action::End(status) = action {
+            return Some(status);
+        }
+        let child = child?;
         match action {
-            Action::Forward(received) => {
-                let signal = received.signal;
-                if signal != cause {
-                    self.tell(Fact::Rewritten { from: cause, to: signal });
+            Action::Forward(signal) => {
+                let value = cause.value.filter(|_| signal == cause.signal);
+                if signal != cause.signal {
+                    self.tell(|| Fact::Rewritten { from: cause.signal, to: signal });
                 }
-                self.forward(received, child, target);
-                self.tell(Fact::Forwarding { signal, pid: child });
+                self.forward(signal, value, child, target);
+                self.tell(|| Fact::Forwarding { signal, pid: child });
             }
-            Action::Withhold(signal) => self.tell(Fact::Withheld(signal)),
-            Action::Swallow(signal) => self.tell(Fact::Swallowed(signal)),
+            Action::Withhold(signal) => self.tell(|| Fact::Withheld(signal)),
+            Action::Swallow(signal) => self.tell(|| Fact::Swallowed(signal)),
             Action::SendToGroup(signal) => {
                 // An error means that nobody is left in it.
                 let _ = self.send(signal::Target::Group(child), signal);
-                self.tell(Fact::Forwarding { signal, pid: child });
+                self.tell(|| Fact::Forwarding { signal, pid: child });
             }
             Action::Continue => {
                 let _ = self.send(signal::Target::Group(child), Signal::CONT);
@@ -603,25 +627,25 @@ impl<'v> Supervisor<'v> {
                 }
             }
             Action::StopSelf(signal, stop) => {
-                self.tell(Fact::Stopping { pid: child });
+                self.tell(|| Fact::Stopping { pid: child });
                 signal::stop_self(signal, stop);
                 // A stop takes away every CONT that waited before it, so that one that waits now
                 // has continued us, and does so for the child when it is read. Without it the kernel
                 // has stopped nobody: no shell is there to continue us, nor the child. What runs
                 // without an init in between is not stopped there either (setpgid(2)).
                 if signal == Signal::TSTP && !signal::pending().contains(Signal::CONT) {
-                    self.act_on(child, Action::Continue, cause, target);
+                    self.act_on(Some(child), Action::Continue, cause, target);
                 }
             }
-            // `act`'s own.
+            // Looked at above.
             Action::End(_) => {}
         }
+        None
     }
 
-    fn forward(&self, received: Received, child: i32, target: Target) {
-        let signal = received.signal;
+    fn forward(&self, signal: Signal, value: Option<u64>, child: i32, target: Target) {
         let process = signal::Target::Process(child);
-        let result = match (target, received.value) {
+        let result = match (target, value) {
             (Target::Child, Some(value)) => self
                 .permitted(|| signal::queue(child, signal, value))
                 // The queue of the user is full (RLIMIT_SIGPENDING): without its value then.
@@ -634,7 +658,7 @@ impl<'v> Supervisor<'v> {
         };
         // Any other error means that the child is gone, which the next look at our children tells.
         if result == Err(Errno::EPERM) {
-            self.tell(Fact::Deaf { pid: child });
+            self.voice.tell(Fact::Deaf { pid: child });
         }
     }
 
@@ -765,15 +789,32 @@ impl Subreaper {
 /// The signals by which a person or an engine tells a program to end.
 const ENDING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-/// What a step has nothing to do with, and would die of: a USR1, a realtime signal.
-fn is_for_the_command(signal: Signal) -> bool {
-    let for_the_step =
-        [Signal::CHLD, Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::TTOU, Signal::WINCH];
-    !asks_to_end(signal) && !for_the_step.contains(&signal)
+pub(crate) fn asks_to_end(signal: Signal) -> bool {
+    const { SignalSet::of_all(&ENDING) }.contains(signal)
 }
 
-pub(crate) fn asks_to_end(signal: Signal) -> bool {
-    ENDING.contains(&signal)
+/// What a step has nothing to do with, and would die of: a USR1, a realtime signal.
+fn is_for_the_command(signal: Signal) -> bool {
+    const FOR_THE_STEP: SignalSet = SignalSet::of_all(&[
+        Signal::CHLD,
+        Signal::CONT,
+        Signal::TSTP,
+        Signal::TTIN,
+        Signal::TTOU,
+        Signal::WINCH,
+    ])
+    .or(SignalSet::of_all(&ENDING));
+    !FOR_THE_STEP.contains(signal)
+}
+
+/// Reaps what has ended while no child of our own is there.
+fn reap_strangers() -> Result<(), Error> {
+    for _ in 0..REAPED_AT_ONCE {
+        if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a signal has come or `capture` has something to take, which is taken.

@@ -35,13 +35,6 @@ impl Tells {
     }
 }
 
-impl Fact<'_> {
-    /// Whether something went wrong that is no error.
-    pub fn is_trouble(&self) -> bool {
-        matches!(self, Fact::Adopting(Err(_)) | Fact::Deaf { .. })
-    }
-}
-
 /// Something that the init did or saw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fact<'a> {

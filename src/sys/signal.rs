@@ -46,7 +46,10 @@ impl Signal {
 
     /// The signal with this number, if there is one.
     pub fn new(number: c_int) -> Option<Self> {
-        u8::try_from(number).ok().filter(|number| (1..=64).contains(number)).map(Self)
+        match number {
+            1..=64 => Some(Self(number as u8)),
+            _ => None,
+        }
     }
 
     /// The signal with this name, with or without `SIG`, or this number: `TERM`, `SIGTERM`, `15`,
@@ -98,6 +101,15 @@ impl SignalSet {
         Self(1 << (signal.0 - 1))
     }
 
+    pub const fn of_all(signals: &[Signal]) -> Self {
+        let (mut set, mut left) = (Self::NONE, signals);
+        while let [signal, rest @ ..] = left {
+            set = set.or(Self::of(*signal));
+            left = rest;
+        }
+        set
+    }
+
     /// None of them.
     pub const NONE: Self = Self(0);
 
@@ -106,7 +118,7 @@ impl SignalSet {
         Self(signals.iter().fold(self.0, |set, signal| set & !Self::of(*signal).0))
     }
 
-    pub fn contains(self, signal: Signal) -> bool {
+    pub const fn contains(self, signal: Signal) -> bool {
         self.0 & Self::of(signal).0 != 0
     }
 
@@ -253,6 +265,21 @@ pub fn drop_handlers() {
     }
 }
 
+/// `siginfo_t` in the kernel's layout for 64 bits, as it is for a signal that a process has sent.
+#[repr(C)]
+struct SignalInfo {
+    signo: c_int,
+    errno: c_int,
+    code: c_int,
+    padding: c_int,
+    pid: pid_t,
+    uid: libc::uid_t,
+    value: u64,
+    rest: [u8; 96],
+}
+
+const _: () = assert!(size_of::<SignalInfo>() == size_of::<libc::siginfo_t>());
+
 /// A signal that this process was sent, and what came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -276,7 +303,7 @@ pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Receive
     });
     let none = std::ptr::null();
     let until = patience.as_ref().map_or(none, std::ptr::from_ref::<libc::timespec>);
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut info = MaybeUninit::<SignalInfo>::uninit();
     let number = loop {
         // SAFETY: the pointers are null or to what the kernel expects, which lives through the call; 8 is
         // the size of its set.
@@ -299,18 +326,16 @@ pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Receive
     let Some(signal) = Signal::new(number as c_int) else {
         return Ok(None);
     };
-    // SAFETY: the structure is plain integers, and was zeroed before the kernel filled it.
-    let info = unsafe { info.assume_init() };
+    // SAFETY: where it returns a signal, the kernel has written all of its structure.
+    let SignalInfo { code, pid, value, .. } = unsafe { info.assume_init_ref() };
     // What lies behind the code depends on it (sigaction(2)).
-    let by_a_process = [libc::SI_USER, libc::SI_QUEUE, libc::SI_TKILL].contains(&info.si_code);
-    let queued = info.si_code == libc::SI_QUEUE;
+    let queued = *code == libc::SI_QUEUE;
+    let by_a_process = queued || *code == libc::SI_USER || *code == libc::SI_TKILL;
     Ok(Some(Received {
         signal,
-        // SAFETY: a signal with this code has a sender and one that was queued has a value.
-        sender: if by_a_process { unsafe { info.si_pid() } } else { 0 },
-        // SAFETY: as above.
-        value: queued.then(|| unsafe { info.si_value() }.sival_ptr.addr() as u64),
-        by_kernel: info.si_code == libc::SI_KERNEL,
+        sender: if by_a_process { *pid } else { 0 },
+        value: queued.then_some(*value),
+        by_kernel: *code == libc::SI_KERNEL,
     }))
 }
 
@@ -388,20 +413,7 @@ pub fn die_with_group(signal: Signal) {
 
 /// rt_sigqueueinfo(2): `signal` with the value that its sender had put to it.
 pub fn queue(pid: pid_t, signal: Signal, value: u64) -> Result<(), Errno> {
-    /// The part of `siginfo_t` that sigqueue fills, in the kernel's layout for 64 bits.
-    #[repr(C)]
-    struct QueuedInfo {
-        signo: c_int,
-        errno: c_int,
-        code: c_int,
-        padding: c_int,
-        pid: pid_t,
-        uid: libc::uid_t,
-        value: u64,
-        rest: [u8; 96],
-    }
-    const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
-    let info = QueuedInfo {
+    let info = SignalInfo {
         signo: signal.number(),
         errno: 0,
         code: libc::SI_QUEUE,
