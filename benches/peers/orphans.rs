@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::contestants::{Contestant, Places, command};
 use crate::idle::signal;
-use crate::race::quantile;
+use crate::race::{quantile, turn};
 
 /// A thousand at once.
 pub struct Crowd {
@@ -84,14 +84,17 @@ impl Space {
 }
 
 const CROWD: &str = "1000";
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 30;
 
-/// In turn, some rounds.
+/// In turn.
 pub fn crowds(inits: &[Contestant], places: &Places) -> Vec<Crowd> {
     let probe = places.probe.to_str().expect("a path in UTF-8");
     let mut results: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); inits.len()];
-    for _ in 0..ROUNDS {
-        for (init, (times, cpu)) in inits.iter().zip(&mut results) {
+    for round in 0..ROUNDS {
+        for at in turn(round, inits.len()) {
+            let (Some(init), Some((times, cpu))) = (inits.get(at), results.get_mut(at)) else {
+                continue;
+            };
             let Some(space) = Space::start(init, &[probe, "crowd", CROWD]) else {
                 eprintln!("no PID namespace for {}: orphans are left out", init.name);
                 return Vec::new();
