@@ -350,20 +350,23 @@ fn an_idle_init_has_little_memory_of_its_own() {
     if !able(Need::Namespaces) {
         return;
     }
-    let mut run = pydexec([""; 0]).probe(["signals"]).as_pid1().start();
-    run.says("ready");
-    eventually("it waits without a timeout", || run.process.waits_for_ever());
-    let private = run.process.memory(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]);
-    // What the README says is measured with the static binary. Another one has a loader's data, and
-    // pages of its file that nobody else happens to map.
-    let bound = if std::env::var_os("PYDEXEC_BIN").is_some() { 100 } else { 4000 };
-    assert!(private <= bound, "{private} kB");
-    // What was given back is there again when it is wanted.
-    for signal in [libc::SIGUSR1, libc::SIGTERM] {
-        run.signal(signal);
-        run.says(&format!("signal {signal}"));
+    // What a start by options is read with is gone as well.
+    for options in [&[][..], &["--user", "0:0", "--env", "A=B", "--workdir", "/"]] {
+        let mut run = pydexec(options).probe(["signals"]).as_pid1().start();
+        run.says("ready");
+        eventually("it waits without a timeout", || run.process.waits_for_ever());
+        let private = run.process.memory(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]);
+        // What the README says is measured with the static binary. Another one has a loader's data, and
+        // pages of its file that nobody else happens to map.
+        let bound = if std::env::var_os("PYDEXEC_BIN").is_some() { 100 } else { 4000 };
+        assert!(private <= bound, "{private} kB with {options:?}");
+        // What was given back is there again when it is wanted.
+        for signal in [libc::SIGUSR1, libc::SIGTERM] {
+            run.signal(signal);
+            run.says(&format!("signal {signal}"));
+        }
+        assert_eq!(run.end(), Exit::Code(0));
     }
-    assert_eq!(run.end(), Exit::Code(0));
 }
 
 #[test]

@@ -102,6 +102,7 @@ pub const BARE: &str = "the target alone";
 pub const SU_EXEC: &str = "su-exec's calls, static C";
 pub const DUMB_INIT: &str = "dumb-init, static";
 pub const TINI: &str = "tini-static";
+pub const BY_OPTIONS: &str = "pydexec --user --env --workdir";
 pub const PYDEXEC: &str = "pydexec --";
 
 /// The target alone, and the contestants with the target behind them.
@@ -165,6 +166,14 @@ pub fn inits(places: &Places) -> Vec<Contestant> {
         Contestant::new("dumb-init", &places.debian("usr/bin/dumb-init"), &[]),
         Contestant::new("catatonit", &places.debian("usr/bin/catatonit"), &["--"]),
     ])
+}
+
+/// Those of which it is looked at what they cost while they wait: the inits, and a start by options.
+pub fn idlers(places: &Places) -> Vec<Contestant> {
+    let options = ["--user", "0:0", "--env", "A=B", "--workdir", "/", "--"];
+    let mut idlers = inits(places);
+    idlers.insert(2, Contestant::new(BY_OPTIONS, &places.ours("pydexec"), &options).ours());
+    idlers
 }
 
 /// The size of each file in bytes; a dynamic program needs its libraries besides.

@@ -1,6 +1,6 @@
 //! What was to be reached, beside what was: told, not judged.
 
-use crate::contestants::{BARE, DUMB_INIT, INIT_ONLY, PYDEXEC, SU_EXEC, TINI, WHOLE};
+use crate::contestants::{BARE, BY_OPTIONS, DUMB_INIT, INIT_ONLY, PYDEXEC, SU_EXEC, TINI, WHOLE};
 use crate::entrypoint::{BUILTINS, ENVSUBST, RUN};
 use crate::report::Report;
 use crate::requirements::{JUDGED, PIP, STAMPED, UV};
@@ -69,6 +69,7 @@ pub fn goals(report: &Report) -> Vec<Goal> {
     let idle = |name: &str| report.idle.iter().find(|idle| idle.name == name);
     let private = |name: &str| idle(name).map(|idle| idle.private() as f64);
     add("private memory while idle", private(PYDEXEC), Some(100.0), "KB");
+    add("the same, started by options", private(BY_OPTIONS), Some(100.0), "KB");
     let dirty = idle(PYDEXEC).map(|idle| idle.dirty as f64);
     add("of it written to", dirty, Some(100.0), "KB");
     let wakeups = idle(PYDEXEC).map(|idle| idle.wakeups as f64);

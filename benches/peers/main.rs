@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     }
     let inits = contestants::inits(&places);
     if wanted("idle") {
-        report.idle(idle::measure(&inits, &places));
+        report.idle(idle::measure(&contestants::idlers(&places), &places));
     }
     if wanted("signals") {
         // A 99th percentile is that of the few slowest.

@@ -28,7 +28,7 @@ mod venv;
 pub(crate) mod wait;
 
 use crate::command::ExecPlan;
-use crate::init::{self, Policy, Stage, Start, Supervisor};
+use crate::init::{self, Policy, Start, Supervisor};
 use crate::log::Log;
 use crate::sys::signal::Signal;
 
@@ -114,11 +114,10 @@ impl Boot {
                 Outcome::End(code) => return Ok(code),
             }
         }
+        drop(steps);
         match self.run {
             Run::Exec => Ok(killed_by(supervisor.exec(&self.command)?)),
-            Run::AsInit(policy) => {
-                Ok(supervisor.run_by(&self.command, &policy, Stage::Command)?.status.code())
-            }
+            Run::AsInit(policy) => Ok(supervisor.run_command(self.command, &policy)?.status.code()),
         }
     }
 }

@@ -30,18 +30,40 @@ pub(super) fn main(args: Args, start: Start) -> Result<u8, Failure> {
 /// Not inlined: its code and its frame are many times those of the plain way.
 #[inline(never)]
 fn by_options(args: Args, start: Start) -> Result<u8, Failure> {
+    match read(args)? {
+        Read::Boot(boot, log) => Ok(unboxed(boot).run(start, log)?),
+        Read::Done(code) => Ok(code),
+    }
+}
+
+/// The box is gone when this returns, and not when its variable is.
+fn unboxed(boot: Box<Boot>) -> Boot {
+    *boot
+}
+
+/// What came of reading the command line.
+enum Read {
+    Boot(Box<Boot>, Log),
+    /// There was nothing to be done but to tell something; the exit code.
+    Done(u8),
+}
+
+/// Not inlined: what the command line was read with is gone when it returns, and not there for as long as
+/// the command runs.
+#[inline(never)]
+fn read(args: Args) -> Result<Read, Failure> {
     let environment = Environment::current();
     let options = match Options::read(args.from(1), &environment)? {
         Parsed::Options(options) => options,
-        Parsed::Text(text) => return print(&text),
+        Parsed::Text(text) => return print(&text).map(Read::Done),
     };
     let log = if options.verbose { Log::Steps } else { Log::Silent };
     let boot = lower(&options, &environment)?;
     #[cfg(feature = "requirements")]
     if options.requirements_check {
-        return requirements::report(&boot);
+        return requirements::report(&boot).map(Read::Done);
     }
-    Ok(boot.run(start, log)?)
+    Ok(Read::Boot(Box::new(boot), log))
 }
 
 /// Everything is read, resolved and checked here; nothing is started or changed.

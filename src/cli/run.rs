@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::options::{Options, print, refuse_misspelt};
+use crate::boot::Boot;
 use crate::command::{Environment, yes_or_no};
 use crate::entrypoint::{self, EntrypointError, Format};
 use crate::init::Start;
@@ -68,14 +69,21 @@ enum Parsed {
 /// `pydexec run`.
 pub(super) fn run(args: Args, start: Start) -> Result<u8, Failure> {
     arena::expect(MEMORY);
-    let request = match parse(args.from(2), Face::Run)? {
-        Parsed::Request(request) => request,
-        Parsed::Help => return print(RUN_HELP),
-    };
+    match read(args)? {
+        Some((boot, log)) => Ok(boot.run(start, log)?),
+        None => print(RUN_HELP),
+    }
+}
+
+/// Not inlined: what the file was read with is gone when it returns, and not there for as long as the command
+/// runs. Nothing where help was asked for.
+#[inline(never)]
+fn read(args: Args) -> Result<Option<(Boot, Log)>, Failure> {
+    let Parsed::Request(request) = parse(args.from(2), Face::Run)? else { return Ok(None) };
     let (environment, verbose) = environment()?;
     let plan = entrypoint::plan(&request.file, &request.words, &environment)?;
     let log = if request.verbose || verbose { Log::Steps } else { Log::Silent };
-    Ok(plan.boot.run(start, log)?)
+    Ok(Some((plan.boot, log)))
 }
 
 /// `pydexec check`.

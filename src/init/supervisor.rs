@@ -1,7 +1,7 @@
 //! The loop that feeds the machine and does what it says.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -246,6 +246,26 @@ impl<'v> Supervisor<'v> {
         self.supervise(&prepared, policy, stage).map_err(|failed| failed.of(plan))
     }
 
+    /// Starts `plan` as the command, and stays until it has ended. The plan is gone by then: the wait may
+    /// last for years.
+    pub fn run_command(&mut self, plan: ExecPlan, policy: &Policy) -> Result<Ended, Error> {
+        let (started, name) = self.start_command(plan, policy)?;
+        self.see_through(started, &name, Watch::at(Stage::Command))
+    }
+
+    fn start_command(
+        &mut self,
+        plan: ExecPlan,
+        policy: &Policy,
+    ) -> Result<(Child, OsString), Error> {
+        let prepared = Prepared::of_plan(&plan)?;
+        let started = self.start(&prepared, policy, Stage::Command);
+        let started = started.map_err(|failed| failed.of(&plan))?;
+        // For nobody else is it kept.
+        let name = if self.tells == Tells::Steps { prepared.name() } else { OsStr::new("") };
+        Ok((started, name.to_owned()))
+    }
+
     /// Starts `plan` as a step of which something is expected, and stays until it has ended.
     ///
     /// Its group gets the signals. Once it is asked to end it has but a moment, because whoever
@@ -292,7 +312,17 @@ impl<'v> Supervisor<'v> {
         policy: &Policy,
         watch: Watch<'_>,
     ) -> Result<Ended, Failed> {
-        let stage = watch.stage;
+        let started = self.start(program, policy, watch.stage)?;
+        self.see_through(started, program.name(), watch).map_err(Failed::System)
+    }
+
+    /// Starts it.
+    fn start(
+        &mut self,
+        program: &Prepared<'_>,
+        policy: &Policy,
+        stage: Stage,
+    ) -> Result<Child, Failed> {
         let group = self.group(policy.group);
         let terminal = self
             .terminal
@@ -311,16 +341,26 @@ impl<'v> Supervisor<'v> {
             }
         };
         self.user = program.user();
-        let (program, child) = (program.name(), started.pid);
+        let (program, pid) = (program.name(), started.pid);
         let session = (policy.group == Group::Session).then_some(started.terminal);
-        self.tell(|| Fact::Started { program, pid: child, session });
+        self.tell(|| Fact::Started { program, pid, session });
         if stage == Stage::Command {
             self.let_go();
         }
-        let policy = Policy { group, ..*policy };
-        let ended = self.stay(child, program, &policy, watch).map_err(Failed::System)?;
-        let at_end = self.foreground(child);
-        self.take_terminal_back(child);
+        Ok(Child { pid, policy: Policy { group, ..*policy } })
+    }
+
+    /// Stays until it has ended.
+    fn see_through(
+        &mut self,
+        Child { pid, policy }: Child,
+        program: &OsStr,
+        watch: Watch<'_>,
+    ) -> Result<Ended, Error> {
+        let stage = watch.stage;
+        let ended = self.stay(pid, program, &policy, watch)?;
+        let at_end = self.foreground(pid);
+        self.take_terminal_back(pid);
         match ended.status.signal() {
             // The terminal's key was for the whole job: a script that started us is to end as well,
             // and does if it had the signal and sees that we died of it.
@@ -674,6 +714,13 @@ impl<'v> Supervisor<'v> {
             (result, _) => result,
         }
     }
+}
+
+/// A child that runs.
+struct Child {
+    pid: i32,
+    /// Its group is the one that it came to be in.
+    policy: Policy,
 }
 
 /// How a child is watched, apart from its policy.
