@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
     if wanted("signals") {
         // A 99th percentile is that of the few slowest.
-        let signals = rounds * 20;
+        let signals = rounds * 80;
         report.signals(signals::latencies(&inits, &places, signals), signals);
     }
     if wanted("orphans") {

@@ -16,7 +16,7 @@ pub struct Latency {
 
 /// How often all of them are started anew. On which processor each comes to sit, and its child, stays as it
 /// began for as long as they run, and is worth more than what tells them apart.
-const STARTS: usize = 20;
+const STARTS: usize = 40;
 
 /// All inits stand at once, and are asked in turn.
 pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<Latency> {
