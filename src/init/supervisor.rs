@@ -498,23 +498,27 @@ impl<'v> Supervisor<'v> {
                 }
                 more = rest;
             }
-            let next = match self.held.pop_front() {
-                Some(received) => Some(received),
-                // They are looked at again whether it comes or not, and it would come before others in a
-                // flood that does not end.
-                None if more => {
-                    next(SignalSet::ALL.without(&[Signal::CHLD]), Some(Duration::ZERO))?
+            let next = if let Some(received) = self.held.pop_front() {
+                Some(received)
+            } else {
+                let (mut set, mut patience) = (SignalSet::ALL, None);
+                if more {
+                    // They are looked at again whether it comes or not, and it would come before others
+                    // in a flood that does not end.
+                    set = set.minus(SignalSet::of(Signal::CHLD));
+                    patience = Some(Duration::ZERO);
+                } else if !idle.settled || limited {
+                    patience = idle.patience(clock.next());
                 }
-                None => {
-                    let patience = idle.patience(clock.next());
-                    if let (Some(bell), Some(capture)) = (&bell, &mut watch.capture) {
-                        wait_for_either(bell, capture, patience);
-                    }
-                    let patience = if bell.is_some() { Some(Duration::ZERO) } else { patience };
-                    let next = next(SignalSet::ALL, patience)?;
+                if let (false, Some(bell), Some(capture)) = (more, &bell, &mut watch.capture) {
+                    wait_for_either(bell, capture, patience);
+                    patience = Some(Duration::ZERO);
+                }
+                let next = signal::next(set, patience).map_err(cannot_wait)?;
+                if !idle.settled && !more {
                     idle.woken(next.is_some());
-                    next
                 }
+                next
             };
             // One SIGCHLD may stand for many of them. Without one they are left alone: a signal that came
             // before the child ended is to be handled before that is seen.
@@ -559,9 +563,7 @@ impl<'v> Supervisor<'v> {
     ) -> Result<(bool, Option<Status>), Error> {
         let mut end = None;
         for reaped in 0..REAPED_AT_ONCE {
-            let Some((pid, change)) =
-                process::next_change().map_err(system("cannot wait for children"))?
-            else {
+            let Some((pid, change)) = process::next_change().map_err(cannot_reap)? else {
                 return Ok((false, end));
             };
             if reaped == 0 {
@@ -600,7 +602,7 @@ impl<'v> Supervisor<'v> {
 
     /// Keeps the next signal for the child that comes next; whether there was one.
     fn hold_next(&mut self, patience: Option<Duration>) -> Result<bool, Error> {
-        let next = next(SignalSet::ALL, patience)?;
+        let next = signal::next(SignalSet::ALL, patience).map_err(cannot_wait)?;
         self.held.extend(next);
         Ok(next.is_some())
     }
@@ -763,14 +765,14 @@ impl Idle {
         }
     }
 
-    /// The wait is over, because a signal came or not.
+    /// A wait is over before it has settled, because a signal came or not.
+    #[cold]
+    #[inline(never)]
     fn woken(&mut self, by_signal: bool) {
-        if !self.settled {
-            self.wakes += 1;
-            if !by_signal || self.wakes == Self::BUSY {
-                self.settled = true;
-                memory::give_back();
-            }
+        self.wakes += 1;
+        if !by_signal || self.wakes == Self::BUSY {
+            self.settled = true;
+            memory::give_back();
         }
     }
 }
@@ -857,7 +859,7 @@ fn is_for_the_command(signal: Signal) -> bool {
 /// Reaps what has ended while no child of our own is there.
 fn reap_strangers() -> Result<(), Error> {
     for _ in 0..REAPED_AT_ONCE {
-        if process::next_change().map_err(system("cannot wait for children"))?.is_none() {
+        if process::next_change().map_err(cannot_reap)?.is_none() {
             break;
         }
     }
@@ -884,8 +886,14 @@ fn wait_for_either(bell: &SignalFd, capture: &mut Capture, patience: Option<Dura
     capture.read();
 }
 
-fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Received>, Error> {
-    signal::next(set, patience).map_err(system("cannot wait for signals"))
+#[cold]
+fn cannot_reap(errno: Errno) -> Error {
+    system("cannot wait for children")(errno)
+}
+
+#[cold]
+fn cannot_wait(errno: Errno) -> Error {
+    system("cannot wait for signals")(errno)
 }
 
 fn system(what: &'static str) -> impl Fn(Errno) -> Error {

@@ -7,6 +7,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod args;
+mod call;
 pub(crate) mod fd;
 pub(crate) mod forward;
 pub(crate) mod ids;

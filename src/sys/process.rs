@@ -18,6 +18,7 @@ use libc::{c_int, c_long, gid_t, pid_t, uid_t};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::call::call;
 use super::check;
 use super::signal::{self, Disposition, Signal, SignalSet};
 use super::tty::{self, Terminal};
@@ -612,12 +613,15 @@ pub enum Change {
 /// more has happened, or there is no child.
 ///
 /// One SIGCHLD may stand for a thousand of them, so this is called until it has no more.
+#[inline(always)]
 pub fn next_change() -> Result<Option<(pid_t, Change)>, Errno> {
-    let mut status = 0;
+    const ANY: usize = -1isize as usize;
     let options = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    let mut status: c_int = 0;
     loop {
-        // SAFETY: a pointer to an int that lives through the call.
-        let pid = match check(unsafe { libc::waitpid(-1, &mut status, options) }.into()) {
+        let whereto = (&raw mut status).expose_provenance();
+        // SAFETY: a pointer to an int that lives through the call, and none to what is not wanted.
+        let pid = match unsafe { call(libc::SYS_wait4, [ANY, whereto, options as usize, 0]) } {
             Ok(0) | Err(Errno::ECHILD) => return Ok(None),
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use libc::{c_int, c_long, pid_t};
 use nix::errno::Errno;
 
+use super::call::call;
 use super::check;
 
 /// A signal's number, from 1 to 64.
@@ -296,6 +297,7 @@ pub struct Received {
 /// first, and each realtime signal as often as it was sent (signal(7)).
 ///
 /// Without a `patience` it waits as long as it takes. `None` where that was over before one came.
+#[inline(always)]
 pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Received>, Errno> {
     let patience = patience.map(|patience| libc::timespec {
         tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
@@ -307,15 +309,17 @@ pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Receive
     let number = loop {
         // SAFETY: the pointers are null or to what the kernel expects, which lives through the call; 8 is
         // the size of its set.
-        match check(unsafe {
-            libc::syscall(
+        match unsafe {
+            call(
                 libc::SYS_rt_sigtimedwait,
-                &raw const set.0,
-                info.as_mut_ptr(),
-                until,
-                size_of::<u64>(),
+                [
+                    (&raw const set.0).expose_provenance(),
+                    info.as_mut_ptr().expose_provenance(),
+                    until.expose_provenance(),
+                    size_of::<u64>(),
+                ],
             )
-        }) {
+        } {
             Ok(number) => break number,
             // Nothing is handled here: we were stopped and continued, or a tracer looked.
             Err(Errno::EINTR) if until.is_null() => {}
@@ -389,7 +393,8 @@ impl Target {
 /// kill(2).
 pub fn send(target: Target, signal: Signal) -> Result<(), Errno> {
     // SAFETY: kill takes two integers.
-    check(c_long::from(unsafe { libc::kill(target.pid(), signal.number()) })).map(drop)
+    unsafe { call(libc::SYS_kill, [target.pid() as usize, signal.number() as usize, 0, 0]) }
+        .map(drop)
 }
 
 /// Whether nobody is left there, a zombie being somebody.
