@@ -525,23 +525,23 @@ impl<'v> Supervisor<'v> {
             look = more || next.is_some_and(|received| received.signal == Signal::CHLD);
             unseen = if look { 0 } else { unseen + 1 };
             look |= unseen >= HANDLED_AT_ONCE;
-            if let Some(received) = next.filter(|received| received.signal != Signal::CHLD) {
-                if watch.stage == Stage::Step && is_for_the_command(received.signal) {
-                    if later.len() < KEPT {
-                        later.push_back(received);
+            if let Some(received) = &next {
+                if received.signal != Signal::CHLD {
+                    if watch.stage == Stage::Step && is_for_the_command(received.signal) {
+                        if later.len() < KEPT {
+                            later.push_back(*received);
+                        }
+                        continue;
                     }
-                    continue;
-                }
-                if asks_to_end(received.signal) {
-                    asked_to_end = Some(received.signal);
-                }
-                self.tell(|| Fact::Received(received.signal));
-                if limited {
-                    clock.hear(received.signal, Instant::now());
-                }
-                let actions = machine.on(Event::Signal(&received));
-                if let Some(status) = self.act(actions, &received, child, policy.target) {
-                    return Ok(Ended { status, asked_to_end, timed_out });
+                    if limited {
+                        clock.hear(received.signal, Instant::now());
+                    }
+                    if asks_to_end(received.signal) {
+                        asked_to_end = Some(received.signal);
+                    }
+                    if let Some(status) = self.hear(received, &mut machine, child, policy.target) {
+                        return Ok(Ended { status, asked_to_end, timed_out });
+                    }
                 }
             }
             let due =
@@ -551,6 +551,20 @@ impl<'v> Supervisor<'v> {
                 self.enforce(due, child, policy);
             }
         }
+    }
+
+    /// Handles a signal other than SIGCHLD: the status if this is the end.
+    #[inline(never)]
+    fn hear(
+        &self,
+        received: &Received,
+        machine: &mut Machine,
+        child: Option<i32>,
+        target: Target,
+    ) -> Option<Status> {
+        self.tell(|| Fact::Received(received.signal));
+        let actions = machine.on(Event::Signal(received));
+        self.act(actions, received, child, target)
     }
 
     /// Looks at what happened to our children: whether there may be more of it, and the status if this is

@@ -297,7 +297,6 @@ pub struct Received {
 /// first, and each realtime signal as often as it was sent (signal(7)).
 ///
 /// Without a `patience` it waits as long as it takes. `None` where that was over before one came.
-#[inline(always)]
 pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Received>, Errno> {
     let patience = patience.map(|patience| libc::timespec {
         tv_sec: patience.as_secs().try_into().unwrap_or(i64::MAX),
