@@ -14,15 +14,17 @@ pub struct Latency {
     pub p99: f64,
 }
 
-/// How often all of them are started anew. On which processor each comes to sit, and its child, stays as it
-/// began for as long as they run, and is worth more than what tells them apart.
+/// How often all of them are started anew, in another order. On which processor each comes to sit, and its
+/// child, stays as it began for as long as they run, and is worth more than what tells them apart: the same
+/// program was slower by 5 µs where it was the first to be started.
 const STARTS: usize = 40;
 
 /// All inits stand at once, and are asked in turn.
 pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<Latency> {
     let mut times = vec![Vec::with_capacity(rounds); inits.len()];
-    for _ in 0..STARTS {
-        ask(inits, places, rounds.div_ceil(STARTS), &mut times);
+    for start in 0..STARTS {
+        let order = turn(start, inits.len());
+        ask(inits, &order, places, rounds.div_ceil(STARTS), &mut times);
     }
     let results = inits.iter().zip(times);
     let results = results.map(|(init, mut times)| {
@@ -36,28 +38,34 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
     results.collect()
 }
 
-fn ask(inits: &[Contestant], places: &Places, rounds: usize, times: &mut [Vec<f64>]) {
+fn ask(
+    inits: &[Contestant],
+    order: &[usize],
+    places: &Places,
+    rounds: usize,
+    times: &mut [Vec<f64>],
+) {
     let probe = places.probe.to_str().expect("a path in UTF-8");
-    let mut running: Vec<(Running, &mut Vec<f64>)> = inits
-        .iter()
-        .map(|init| Running::start(&init.with(&[probe, "signals"])))
-        .zip(times)
-        .collect();
+    let start = |at: &usize| {
+        let init = inits.get(*at)?;
+        Some((*at, Running::start(&init.with(&[probe, "signals"]))))
+    };
+    let mut running: Vec<(usize, Running)> = order.iter().filter_map(start).collect();
     let warm = rounds.div_ceil(20);
     for round in 0..rounds + warm {
         for at in turn(round, running.len()) {
-            let Some((Running { child, lines }, times)) = running.get_mut(at) else { continue };
+            let Some((init, Running { child, lines })) = running.get_mut(at) else { continue };
             let mut line = String::new();
             let begin = Instant::now();
             signal(child.id(), libc::SIGUSR1);
             lines.read_line(&mut line).expect("the probe's line");
             let time = begin.elapsed().as_secs_f64() * 1e6;
-            if round >= warm {
+            if let (true, Some(times)) = (round >= warm, times.get_mut(*init)) {
                 times.push(time);
             }
         }
     }
-    for (running, _) in running {
+    for (_, running) in running {
         running.end();
     }
 }
