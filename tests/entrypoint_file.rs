@@ -247,6 +247,20 @@ fn a_step_that_takes_too_long_is_ended_with_all_it_started_and_the_code_is_124()
 }
 
 #[test]
+fn signals_that_keep_coming_do_not_stop_the_clock_of_a_step() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    let place = Place::new(
+        "[[run]]\ncmd = ['bash', '-c', 'trap \"\" RTMIN; echo began; for i in 1 2 3 4; do while :; do kill -34 1; done & done; wait']\n\
+         timeout = '200ms'\n[exec]\ncmd = 'echo command'",
+    );
+    let mut run = place.scene(&[]).start();
+    run.says("began");
+    assert_eq!(run.end(), Exit::Code(124));
+}
+
+#[test]
 fn a_step_that_ignores_term_is_killed_when_its_grace_is_over() {
     if !able(Need::Namespaces) {
         return;

@@ -228,6 +228,21 @@ fn orphans_are_reaped_while_the_command_runs() {
 }
 
 #[test]
+fn what_a_step_leaves_behind_dead_is_reaped_though_nothing_tells_of_it_any_more() {
+    if !able(Need::Namespaces) {
+        return;
+    }
+    // They have all ended when it does, so that one SIGCHLD stands for it and for all of them.
+    let step = "perl -e 'pipe(R, W); for (1..1000) { fork or exit } close(W); <R>'";
+    let mut run = pydexec(["--run", step]).probe(["signals", "15"]).as_pid1().start();
+    run.says("ready");
+    eventually("the command alone is left", || run.table().len() == 2);
+    run.signal(libc::SIGTERM);
+    run.says("signal 15");
+    assert_eq!(run.end(), Exit::Code(0));
+}
+
+#[test]
 fn a_thousand_orphans_that_end_in_one_moment_leave_no_zombie() {
     if !able(Need::Namespaces) {
         return;

@@ -282,7 +282,11 @@ impl<'v> Supervisor<'v> {
             keep: keep.map(|keep| keep.as_raw_fd()),
         };
         let prepared = Prepared::of_plan(plan)?.wired(wiring);
-        let watch = Watch { stage: Stage::Step, capture };
+        let bell = match &capture {
+            Some(_) => Some(SignalFd::open().map_err(system("cannot open a signalfd"))?),
+            None => None,
+        };
+        let watch = Watch { stage: Stage::Step, capture, bell };
         let limits = Limits { time: None, grace: Some(GRACE) };
         let policy = Policy { limits, ..Policy::ours(Target::Group) };
         self.look_after(&prepared, &policy, watch).map_err(|failed| failed.of(plan))
@@ -292,7 +296,11 @@ impl<'v> Supervisor<'v> {
     /// what is returned is the signal that asks this process to end, if there is one.
     pub fn sleep(&mut self, duration: Duration) -> Result<Option<Signal>, Error> {
         self.hold_next(Some(duration))?;
-        reap_strangers()?;
+        for _ in 0..REAPED_AT_ONCE {
+            if process::next_change().map_err(cannot_reap)?.is_none() {
+                break;
+            }
+        }
         self.asked_to_end()
     }
 
@@ -329,8 +337,6 @@ impl<'v> Supervisor<'v> {
             .filter(|terminal| terminal.foreground() == Some(ids::process_group()))
             .filter(|_| group == Group::Own);
         let placement = Placement { group, foreground: terminal };
-        // What ended before this process began to listen has sent nothing that is still to be heard.
-        reap_strangers().map_err(Failed::System)?;
         let started = match program.spawn(self.inherited, placement) {
             Ok(started) => started,
             Err(failure) => {
@@ -483,20 +489,17 @@ impl<'v> Supervisor<'v> {
         let limited = policy.limits != Limits::NONE;
         let mut clock = Clock::new(policy.limits, Instant::now);
         let mut idle = Idle::new(watch.stage);
-        let bell = match &watch.capture {
-            Some(_) => Some(SignalFd::open().map_err(system("cannot open a signalfd"))?),
-            None => None,
-        };
         let (mut asked_to_end, mut timed_out) = (None, false);
-        let (mut look, mut unseen) = (child.is_none(), 0);
+        // At first, and wherever a look has left some: children may have ended of which no SIGCHLD is to
+        // come. They are looked at once all signals that wait are handled.
+        let (mut more, mut look, mut unseen) = (true, false, 0);
         loop {
-            let mut more = false;
             if look {
                 let (rest, status) = self.reap(&mut machine, child, policy)?;
                 if let Some(status) = status {
                     return Ok(Ended { status, asked_to_end, timed_out });
                 }
-                more = rest;
+                (more, look, unseen) = (rest, false, 0);
             }
             let next = if let Some(received) = self.held.pop_front() {
                 Some(received)
@@ -510,7 +513,8 @@ impl<'v> Supervisor<'v> {
                 } else if !idle.settled || limited {
                     patience = idle.patience(clock.next());
                 }
-                if let (false, Some(bell), Some(capture)) = (more, &bell, &mut watch.capture) {
+                if let (false, Some(bell), Some(capture)) = (more, &watch.bell, &mut watch.capture)
+                {
                     wait_for_either(bell, capture, patience);
                     patience = Some(Duration::ZERO);
                 }
@@ -522,17 +526,16 @@ impl<'v> Supervisor<'v> {
             };
             // One SIGCHLD may stand for many of them. Without one they are left alone: a signal that came
             // before the child ended is to be handled before that is seen.
-            look = more || next.is_some_and(|received| received.signal == Signal::CHLD);
-            unseen = if look { 0 } else { unseen + 1 };
-            look |= unseen >= HANDLED_AT_ONCE;
-            if let Some(received) = &next {
-                if received.signal != Signal::CHLD {
-                    if watch.stage == Stage::Step && is_for_the_command(received.signal) {
-                        if later.len() < KEPT {
-                            later.push_back(*received);
-                        }
-                        continue;
-                    }
+            unseen += 1;
+            match &next {
+                Some(received) if received.signal == Signal::CHLD => look = true,
+                Some(received)
+                    if watch.stage == Stage::Step && is_for_the_command(received.signal) =>
+                {
+                    let kept = later.len() < KEPT;
+                    later.extend(kept.then_some(*received));
+                }
+                Some(received) => {
                     if limited {
                         clock.hear(received.signal, Instant::now());
                     }
@@ -543,7 +546,10 @@ impl<'v> Supervisor<'v> {
                         return Ok(Ended { status, asked_to_end, timed_out });
                     }
                 }
+                None => look = more,
             }
+            look |= unseen >= HANDLED_AT_ONCE;
+            // Whatever came: a flood of signals stops no clock.
             let due =
                 if limited { clock.next().and_then(|_| clock.due(Instant::now())) } else { None };
             if let (Some(due), Some(child)) = (due, child) {
@@ -744,11 +750,13 @@ struct Watch<'a> {
     stage: Stage,
     /// Reads its output.
     capture: Option<&'a mut Capture>,
+    /// Where there is output to wait for besides signals.
+    bell: Option<SignalFd>,
 }
 
 impl Watch<'_> {
     fn at(stage: Stage) -> Self {
-        Self { stage, capture: None }
+        Self { stage, capture: None, bell: None }
     }
 }
 
@@ -868,16 +876,6 @@ fn is_for_the_command(signal: Signal) -> bool {
     ])
     .or(SignalSet::of_all(&ENDING));
     !FOR_THE_STEP.contains(signal)
-}
-
-/// Reaps what has ended while no child of our own is there.
-fn reap_strangers() -> Result<(), Error> {
-    for _ in 0..REAPED_AT_ONCE {
-        if process::next_change().map_err(cannot_reap)?.is_none() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Waits until a signal has come or `capture` has something to take, which is taken.

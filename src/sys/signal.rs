@@ -304,7 +304,7 @@ pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Receive
     });
     let none = std::ptr::null();
     let until = patience.as_ref().map_or(none, std::ptr::from_ref::<libc::timespec>);
-    let mut info = MaybeUninit::<SignalInfo>::uninit();
+    let mut info = MaybeUninit::<SignalInfo>::zeroed();
     let number = loop {
         // SAFETY: the pointers are null or to what the kernel expects, which lives through the call; 8 is
         // the size of its set.
@@ -329,7 +329,7 @@ pub fn next(set: SignalSet, patience: Option<Duration>) -> Result<Option<Receive
     let Some(signal) = Signal::new(number as c_int) else {
         return Ok(None);
     };
-    // SAFETY: where it returns a signal, the kernel has written all of its structure.
+    // SAFETY: the structure is plain integers, and was zeroed before the kernel filled it.
     let SignalInfo { code, pid, value, .. } = unsafe { info.assume_init_ref() };
     // What lies behind the code depends on it (sigaction(2)).
     let queued = *code == libc::SI_QUEUE;
