@@ -66,7 +66,8 @@ fn main() -> ExitCode {
     if wanted("orphans") {
         let of_each_kind = |init: &&Contestant| init.name != "tini" && init.name != "dumb-init";
         let inits: Vec<Contestant> = inits.iter().filter(of_each_kind).cloned().collect();
-        report.crowds(orphans::crowds(&inits, &places));
+        let crowds = (rounds / 3).max(1);
+        report.crowds(orphans::crowds(&inits, &places, crowds), crowds);
         let (count, seconds) = if rounds < ROUNDS { (10_000, 6) } else { (100_000, 60) };
         report.streams(orphans::streams(&inits, &places, count, seconds), count, seconds);
     }

@@ -27,6 +27,7 @@ pub struct Report {
     pub streams: Vec<Stream>,
     pub sizes: Vec<(String, u64)>,
     signal_rounds: usize,
+    crowd_rounds: usize,
     /// How many orphans, over how many seconds.
     stream: (usize, usize),
 }
@@ -74,13 +75,14 @@ impl Report {
         self.signal_rounds = rounds;
     }
 
-    pub fn crowds(&mut self, crowds: Vec<Crowd>) {
-        println!("\na thousand orphans that end at once, until the last is reaped");
+    pub fn crowds(&mut self, crowds: Vec<Crowd>, rounds: usize) {
+        println!("\na thousand orphans that end at once, until the last is reaped, {rounds} times");
         println!("{:36} {:>10} {:>12}", "", "median ms", "own time ms");
         for Crowd { name, milliseconds, cpu } in &crowds {
             println!("{name:36} {milliseconds:10.1} {cpu:12.1}");
         }
         self.crowds = crowds;
+        self.crowd_rounds = rounds;
     }
 
     pub fn streams(&mut self, streams: Vec<Stream>, count: usize, seconds: usize) {
@@ -151,7 +153,12 @@ impl Report {
             json!({ "name": one.name, "rounds": rounds, "median_us": one.median, "p99_us": one.p99 })
         });
         let crowds = self.crowds.iter().map(|one| {
-            json!({ "name": one.name, "median_ms": one.milliseconds, "own_time_ms": one.cpu })
+            json!({
+                "name": one.name,
+                "rounds": self.crowd_rounds,
+                "median_ms": one.milliseconds,
+                "own_time_ms": one.cpu,
+            })
         });
         let (count, seconds) = self.stream;
         let streams = self.streams.iter().map(|one| {
@@ -223,13 +230,13 @@ impl Report {
             let (count, seconds) = self.stream;
             let _ = writeln!(
                 text,
-                "\n| orphans | a thousand at once, reaped in ms | {count} over {seconds} s, own time ms | most zombies | left |\n\
-                 | --- | ---: | ---: | ---: | ---: |"
+                "\n| orphans | a thousand at once, reaped in ms | own time ms | {count} over {seconds} s, own time ms | most zombies | left |\n\
+                 | --- | ---: | ---: | ---: | ---: | ---: |"
             );
             for crowd in &self.crowds {
                 let ours = self.idle.iter().any(|idle| idle.ours && idle.name == crowd.name);
                 let name = emphasized(&crowd.name, ours);
-                let _ = write!(text, "| {name} | {:.1} |", crowd.milliseconds);
+                let _ = write!(text, "| {name} | {:.1} | {:.1} |", crowd.milliseconds, crowd.cpu);
                 let _ = match self.streams.iter().find(|stream| stream.name == crowd.name) {
                     Some(one) => writeln!(text, " {:.0} | {} | {} |", one.cpu, one.most, one.left),
                     None => writeln!(text, " | | |"),
