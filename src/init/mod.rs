@@ -2,12 +2,13 @@
 //!
 //! [`machine`] decides: events in, actions out, without a system call, so that every rule can be
 //! tested as a value. [`supervisor`] acts: one wait for the next signal, no thread, and
-//! no timer but while a limit of [`limits`] runs.
+//! no timer but while a limit of [`limits`] runs or a [`crowd`] of children ends.
 //! [`policy`] says in what one init differs from another, and [`voice`] what it tells of itself.
 
 #![forbid(unsafe_code)]
 
 mod capture;
+mod crowd;
 mod limits;
 mod machine;
 mod policy;

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::capture::Capture;
+use super::crowd::Crowd;
 use super::limits::{Clock, Due, Limits};
 use super::machine::{Action, Actions, Event, Foreground, Machine, Main, Role};
 use super::policy::{End, Policy, Stops, Target};
@@ -490,36 +491,40 @@ impl<'v> Supervisor<'v> {
         let mut clock = Clock::new(policy.limits, Instant::now);
         let mut idle = Idle::new(watch.stage);
         let (mut asked_to_end, mut timed_out) = (None, false);
+        let mut crowd = Crowd::default();
         // At first, and wherever a look has left some: children may have ended of which no SIGCHLD is to
-        // come. They are looked at once all signals that wait are handled.
-        let (mut more, mut look, mut unseen) = (true, false, 0);
+        // come. They are looked at once all signals that wait are handled. In a crowd a little later.
+        let (mut again, mut look, mut unseen) = (Some(Duration::ZERO), false, 0);
         loop {
             if look {
-                let (rest, status) = self.reap(&mut machine, child, policy)?;
+                let (reaped, status) = self.reap(&mut machine, child, policy)?;
                 if let Some(status) = status {
                     return Ok(Ended { status, asked_to_end, timed_out });
                 }
-                (more, look, unseen) = (rest, false, 0);
+                again = match reaped {
+                    REAPED_AT_ONCE => Some(Duration::ZERO),
+                    _ => crowd.rest_after(reaped),
+                };
+                (look, unseen) = (false, 0);
             }
             let next = if let Some(received) = self.held.pop_front() {
                 Some(received)
             } else {
-                let (mut set, mut patience) = (SignalSet::ALL, None);
-                if more {
+                let (mut set, mut patience) = (SignalSet::ALL, again);
+                if again.is_some() {
                     // They are looked at again whether it comes or not, and it would come before others
                     // in a flood that does not end.
                     set = set.minus(SignalSet::of(Signal::CHLD));
-                    patience = Some(Duration::ZERO);
                 } else if !idle.settled || limited {
                     patience = idle.patience(clock.next());
                 }
-                if let (false, Some(bell), Some(capture)) = (more, &watch.bell, &mut watch.capture)
+                if let (None, Some(bell), Some(capture)) = (again, &watch.bell, &mut watch.capture)
                 {
                     wait_for_either(bell, capture, patience);
                     patience = Some(Duration::ZERO);
                 }
                 let next = signal::next(set, patience).map_err(cannot_wait)?;
-                if !idle.settled && !more {
+                if !idle.settled && again.is_none() {
                     idle.woken(next.is_some());
                 }
                 next
@@ -546,7 +551,7 @@ impl<'v> Supervisor<'v> {
                         return Ok(Ended { status, asked_to_end, timed_out });
                     }
                 }
-                None => look = more,
+                None => look = again.is_some(),
             }
             look |= unseen >= HANDLED_AT_ONCE;
             // Whatever came: a flood of signals stops no clock.
@@ -573,18 +578,18 @@ impl<'v> Supervisor<'v> {
         self.act(actions, received, child, target)
     }
 
-    /// Looks at what happened to our children: whether there may be more of it, and the status if this is
-    /// the end.
+    /// Looks at what happened to our children: how many changes there were, and the status if this is the
+    /// end. There may be more where there were [`REAPED_AT_ONCE`].
     fn reap(
         &self,
         machine: &mut Machine,
         child: Option<i32>,
         policy: &Policy,
-    ) -> Result<(bool, Option<Status>), Error> {
+    ) -> Result<(usize, Option<Status>), Error> {
         let mut end = None;
         for reaped in 0..REAPED_AT_ONCE {
             let Some((pid, change)) = process::next_change().map_err(cannot_reap)? else {
-                return Ok((false, end));
+                return Ok((reaped, end));
             };
             if reaped == 0 {
                 self.tell(|| Fact::Children);
@@ -602,7 +607,7 @@ impl<'v> Supervisor<'v> {
                 break;
             }
         }
-        Ok((true, end))
+        Ok((REAPED_AT_ONCE, end))
     }
 
     /// To the whole group: what the child has started must not outlive it.

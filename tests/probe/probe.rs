@@ -8,6 +8,7 @@
 //! probe die N             dies of signal N
 //! probe stop N            prints `ready`, stops itself by signal N, prints `continued`, exits 0
 //! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
+//! probe trickle COUNT     makes COUNT orphans, each once the one before is reaped, then as `orphans`
 //! probe crowd COUNT [N]   leaves COUNT orphans, prints `crowd`; at signal N (USR1) they end; waits for TERM
 //! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
 //! probe close FD [LAST]   closes FD, then as `heir`
@@ -55,6 +56,14 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             0
         }
         Some("orphans") => orphans(number(2).unwrap_or(1)),
+        Some("trickle") => {
+            for _ in 0..number(2).unwrap_or(1) {
+                trickle();
+            }
+            block_all();
+            say("orphaned");
+            receive(libc::SIGTERM)
+        }
         Some("crowd") => crowd(number(2).unwrap_or(1), number(3).unwrap_or(libc::SIGUSR1)),
         Some("echo") => echo(),
         Some("close") => {
@@ -198,6 +207,36 @@ fn orphans(count: c_int) -> c_int {
     block_all();
     say("orphaned");
     receive(libc::SIGTERM)
+}
+
+/// One orphan that ends, until it is gone.
+fn trickle() {
+    let mut ends = [0; 2];
+    let mut orphan: libc::pid_t = 0;
+    unsafe {
+        libc::pipe(ends.as_mut_ptr());
+        let child = libc::fork();
+        if child == 0 {
+            let parent = libc::getpid();
+            let mut orphan = libc::fork();
+            if orphan == 0 {
+                while libc::getppid() == parent {
+                    libc::sched_yield();
+                }
+            } else {
+                libc::write(ends[1], (&raw mut orphan).cast(), mem::size_of_val(&orphan));
+            }
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        libc::waitpid(child, &mut status, 0);
+        libc::read(ends[0], (&raw mut orphan).cast(), mem::size_of_val(&orphan));
+        while libc::kill(orphan, 0) == 0 {
+            libc::sched_yield();
+        }
+        libc::close(ends[0]);
+        libc::close(ends[1]);
+    }
 }
 
 /// All of the orphans read from one pipe, whose end ends them in the same moment.
