@@ -1,7 +1,8 @@
 //! How fast a signal passes through an init.
 
 use std::io::BufRead;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::contestants::{Contestant, Places};
 use crate::idle::{Running, signal};
@@ -18,6 +19,9 @@ pub struct Latency {
 /// child, stays as it began for as long as they run, and is worth more than what tells them apart: the same
 /// program was slower by 5 µs where it was the first to be started.
 const STARTS: usize = 40;
+
+/// Time for what an init still does once after its start: a signal comes to one that has waited.
+const SETTLING: Duration = Duration::from_millis(1200);
 
 /// All inits stand at once, and are asked in turn.
 pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<Latency> {
@@ -51,6 +55,7 @@ fn ask(
         Some((*at, Running::start(&init.with(&[probe, "signals"]))))
     };
     let mut running: Vec<(usize, Running)> = order.iter().filter_map(start).collect();
+    thread::sleep(SETTLING);
     let warm = rounds.div_ceil(20);
     for round in 0..rounds + warm {
         for at in turn(round, running.len()) {
