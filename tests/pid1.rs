@@ -288,10 +288,15 @@ fn after_a_quiet_second_it_reaps_and_forwards_as_before() {
     run.says("ready");
     eventually("it waits without a timeout", || run.process.waits_for_ever());
     run.signal(libc::SIGUSR1);
-    // In the middle of it all it still listens, and sees that its command ends.
-    run.signal(libc::SIGTERM);
+    // In the middle of it all it still listens.
+    run.signal(libc::SIGUSR2);
     run.says("signal 10");
     run.says("ready");
+    run.says("signal 12");
+    eventually("no zombie is left", || {
+        run.table().values().map(String::as_str).eq(["S pydexec", "S probe"])
+    });
+    run.signal(libc::SIGTERM);
     run.says("signal 15");
     assert_eq!(run.end(), Exit::Code(0));
 

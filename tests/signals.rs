@@ -241,3 +241,18 @@ fn a_flood_of_signals_does_not_hide_the_end() {
     let mut run = pydexec([""; 0]).command(["bash", "-c", script]).as_pid1().start();
     assert_eq!(run.end(), Exit::Code(7));
 }
+
+#[test]
+fn neither_does_one_now_and_then_where_many_orphans_end() {
+    // Each is less than the half millisecond after the one before in which a crowd of them is let end. How
+    // many more came than the one that ends it depends on the scheduler, so it is tried some times.
+    let more = || {
+        let mut run = pydexec([""; 0]).probe(["bustle", "100"]).start();
+        let line = run.until("signals ");
+        assert_eq!(run.end(), Exit::Code(0));
+        line.trim_start_matches("signals ").parse::<u32>().expect("a number")
+    };
+    let mut more: Vec<u32> = (0..9).map(|_| more()).collect();
+    more.sort_unstable();
+    assert!(more[4] < 32, "the command's end was seen after so many signals: {more:?}");
+}

@@ -501,9 +501,10 @@ impl<'v> Supervisor<'v> {
                 if let Some(status) = status {
                     return Ok(Ended { status, asked_to_end, timed_out });
                 }
+                let rested = again == Some(Crowd::REST);
                 again = match reaped {
                     REAPED_AT_ONCE => Some(Duration::ZERO),
-                    _ => crowd.rest_after(reaped),
+                    _ => crowd.rest_after(reaped, rested),
                 };
                 (look, unseen) = (false, 0);
             }
@@ -518,8 +519,8 @@ impl<'v> Supervisor<'v> {
                 } else if !idle.settled || limited {
                     patience = idle.patience(clock.next());
                 }
-                if let (None, Some(bell), Some(capture)) = (again, &watch.bell, &mut watch.capture)
-                {
+                if let (Some(bell), Some(capture)) = (&watch.bell, &mut watch.capture) {
+                    // The bell rings for a SIGCHLD too: no rest is long here.
                     wait_for_either(bell, capture, patience);
                     patience = Some(Duration::ZERO);
                 }
@@ -532,6 +533,10 @@ impl<'v> Supervisor<'v> {
             // One SIGCHLD may stand for many of them. Without one they are left alone: a signal that came
             // before the child ended is to be handled before that is seen.
             unseen += 1;
+            if next.is_some() {
+                // It ends a rest: those that come again and again would make that a long one.
+                again = again.map(|_| Duration::ZERO);
+            }
             match &next {
                 Some(received) if received.signal == Signal::CHLD => look = true,
                 Some(received)

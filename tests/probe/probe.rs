@@ -10,6 +10,8 @@
 //! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
 //! probe trickle COUNT     makes COUNT orphans, each once the one before is reaped, then as `orphans`
 //! probe crowd COUNT [N]   leaves COUNT orphans, prints `crowd`; at signal N (USR1) they end; waits for TERM
+//! probe bustle COUNT      signals its parent without a pause while COUNT pairs of its siblings end, and ends;
+//!                         then `signals N`: so many more until its parent had ended too
 //! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
 //! probe close FD [LAST]   closes FD, then as `heir`
 //! probe leave [LAST]      leaves its process group for another one, then as `signals`
@@ -65,6 +67,7 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int 
             receive(libc::SIGTERM)
         }
         Some("crowd") => crowd(number(2).unwrap_or(1), number(3).unwrap_or(libc::SIGUSR1)),
+        Some("bustle") => bustle(number(2).unwrap_or(1)),
         Some("echo") => echo(),
         Some("close") => {
             unsafe { libc::close(number(2).unwrap_or(-1)) };
@@ -223,19 +226,19 @@ fn trickle() {
                 while libc::getppid() == parent {
                     libc::sched_yield();
                 }
-            } else {
+            } else if orphan > 0 {
                 libc::write(ends[1], (&raw mut orphan).cast(), mem::size_of_val(&orphan));
             }
             libc::_exit(0);
         }
         let mut status = 0;
         libc::waitpid(child, &mut status, 0);
+        libc::close(ends[1]);
         libc::read(ends[0], (&raw mut orphan).cast(), mem::size_of_val(&orphan));
-        while libc::kill(orphan, 0) == 0 {
+        while orphan > 0 && libc::kill(orphan, 0) == 0 {
             libc::sched_yield();
         }
         libc::close(ends[0]);
-        libc::close(ends[1]);
     }
 }
 
@@ -263,6 +266,43 @@ fn crowd(count: c_int, end: c_int) -> c_int {
     receive(end);
     unsafe { libc::close(ends[1]) };
     receive(libc::SIGTERM)
+}
+
+fn bustle(count: c_int) -> c_int {
+    let mut ends = [0; 2];
+    unsafe {
+        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong);
+        libc::pipe(ends.as_mut_ptr());
+        let parent = libc::getppid();
+        if sibling() == 0 {
+            libc::close(ends[1]);
+            let mut ended = libc::pollfd { fd: ends[0], events: 0, revents: 0 };
+            let mut after = 0;
+            while libc::getppid() == parent {
+                after += libc::poll(&raw mut ended, 1, 0);
+                libc::kill(parent, libc::SIGUSR1);
+                libc::usleep(400);
+            }
+            say(&format!("signals {after}"));
+            libc::_exit(0);
+        }
+        for _ in 0..count {
+            for _ in 0..2 {
+                if sibling() == 0 {
+                    libc::_exit(0);
+                }
+            }
+            libc::usleep(300);
+        }
+    }
+    0
+}
+
+/// A child of our parent's: 0 in it.
+unsafe fn sibling() -> libc::pid_t {
+    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) as libc::pid_t }
 }
 
 fn echo() -> c_int {
