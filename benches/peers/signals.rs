@@ -18,7 +18,7 @@ pub struct Latency {
 /// How often all of them are started anew, in another order. On which processor each comes to sit, and its
 /// child, stays as it began for as long as they run, and is worth more than what tells them apart: the same
 /// program was slower by 5 µs where it was the first to be started.
-const STARTS: usize = 40;
+const STARTS: usize = 80;
 
 /// Time for what an init still does once after its start: a signal comes to one that has waited.
 const SETTLING: Duration = Duration::from_millis(1200);
