@@ -280,3 +280,28 @@ fn none_of_the_names_that_change_the_user_runs_with_a_setuid_or_setgid_bit() {
         }
     }
 }
+
+#[test]
+fn a_setuid_bit_is_not_hidden_behind_a_script_that_has_none() {
+    if !able(Need::Root) || !able(Need::Namespaces) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.copy(binary(), "pysu");
+    let script = scratch.executable("script", format!("#!{} nobody\n", file.display()));
+    support::system::mode(&file, 0o4755);
+    // The kernel gives the interpreter its bits, and tells it the script's name.
+    let output = program(&script, &["true"]).as_user(1000, 1000, &[]).output();
+    assert_eq!((output.exit, output.stdout.as_str()), (Exit::Code(1), ""), "{output:?}");
+    assert!(output.stderr.contains("'setuid' bit"), "{output:?}");
+    // A script's own bits give nothing to anybody, and are no reason to refuse.
+    support::system::mode(&file, 0o755);
+    support::system::mode(&script, 0o6700);
+    let output = program(&script, &["true"]).output();
+    assert_eq!(
+        output.exit,
+        Exit::Code(126),
+        "it is the command too, and not for nobody: {output:?}"
+    );
+    assert!(!output.stderr.contains("bit"), "{output:?}");
+}
