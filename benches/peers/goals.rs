@@ -10,17 +10,25 @@ pub struct Goal {
     pub what: String,
     pub figure: f64,
     pub most: f64,
+    /// How far two figures may be from one another, and one run cannot tell which of them is the greater.
+    pub doubt: Option<f64>,
     /// Behind both figures.
     pub unit: &'static str,
 }
 
 impl Goal {
-    pub fn reached(&self) -> &'static str {
-        if self.figure <= self.most { "yes" } else { "no" }
+    pub fn reached(&self) -> bool {
+        self.figure - self.doubt.unwrap_or(0.0) <= self.most
     }
 
-    /// As people read it.
-    pub fn text(&self, figure: f64) -> String {
+    /// As people read them: the figure, what it was to be at most, whether it was.
+    pub fn texts(&self) -> [String; 3] {
+        let doubt = self.doubt.map(|doubt| format!(" ± {}", self.text(doubt)));
+        let most = self.text(self.most) + &doubt.unwrap_or_default();
+        [self.text(self.figure), most, if self.reached() { "yes" } else { "no" }.to_owned()]
+    }
+
+    fn text(&self, figure: f64) -> String {
         match self.unit {
             "" => format!("{figure:.0}"),
             "times" => format!("{figure:.2} times"),
@@ -29,12 +37,14 @@ impl Goal {
     }
 }
 
+const SIGNAL: &str = "a signal, 99th percentile, to tini-static's";
+
 /// Those for which there are figures.
 pub fn goals(report: &Report) -> Vec<Goal> {
     let mut goals = Vec::new();
     let mut add = |what: &str, figure: Option<f64>, most: Option<f64>, unit| {
         if let (Some(figure), Some(most)) = (figure, most) {
-            goals.push(Goal { what: what.to_owned(), figure, most, unit });
+            goals.push(Goal { what: what.to_owned(), figure, most, doubt: None, unit });
         }
     };
     let ratio = |one: f64, other: f64| one / other;
@@ -74,8 +84,9 @@ pub fn goals(report: &Report) -> Vec<Goal> {
     add("of it written to", dirty, Some(100.0), "KB");
     let wakeups = idle(PYDEXEC).map(|idle| idle.wakeups as f64);
     add("wake-ups while idle", wakeups, Some(0.0), "");
-    let p99 = |name: &str| Some(report.latencies.iter().find(|one| one.name == name)?.p99);
-    add("a signal, 99th percentile, to tini-static's", p99(PYDEXEC), p99(TINI), "µs");
+    let latency = |name: &str| report.latencies.iter().find(|one| one.name == name);
+    let p99 = |name: &str| latency(name).map(|latency| latency.p99);
+    add(SIGNAL, p99(PYDEXEC), p99(TINI), "µs");
     let crowd = |name: &str| Some(report.crowds.iter().find(|one| one.name == name)?.milliseconds);
     add("a thousand orphans, to dumb-init's", crowd(PYDEXEC), crowd(DUMB_INIT), "ms");
     let stream = |name: &str| report.streams.iter().find(|one| one.name == name);
@@ -89,5 +100,8 @@ pub fn goals(report: &Report) -> Vec<Goal> {
     };
     add("the binary", size(WHOLE), Some(1.4), "MB");
     add("the init alone", size(INIT_ONLY), Some(0.45), "MB");
+    if let Some(goal) = goals.iter_mut().find(|goal| goal.what == SIGNAL) {
+        goal.doubt = latency(PYDEXEC).zip(latency(TINI)).map(|(ours, other)| ours.doubt(other));
+    }
     goals
 }

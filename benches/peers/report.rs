@@ -109,8 +109,8 @@ impl Report {
         println!("\nwhat was to be reached: told, nothing fails by it");
         println!("{:48} {:>14} {:>14}  reached", "", "figure", "at most");
         for goal in &goals {
-            let [figure, most] = [goal.figure, goal.most].map(|value| goal.text(value));
-            println!("{:48} {figure:>14} {most:>14}  {}", goal.what, goal.reached());
+            let [figure, most, reached] = goal.texts();
+            println!("{:48} {figure:>14} {most:>22}  {reached}", goal.what);
         }
         let json = places.folder.join("figures.json");
         fs::write(&json, serde_json::to_string_pretty(&self.json(&goals))? + "\n")?;
@@ -178,7 +178,8 @@ impl Report {
                 "figure": goal.figure,
                 "most": goal.most,
                 "unit": goal.unit,
-                "reached": goal.figure <= goal.most,
+                "doubt": goal.doubt,
+                "reached": goal.reached(),
             })
         });
         json!({
@@ -302,8 +303,8 @@ fn table_of(goals: &[Goal]) -> String {
     let mut text =
         String::from("\n| what | figure | at most | reached |\n| --- | ---: | ---: | --- |\n");
     for goal in goals {
-        let [figure, most] = [goal.figure, goal.most].map(|value| goal.text(value));
-        let _ = writeln!(text, "| {} | {figure} | {most} | {} |", goal.what, goal.reached());
+        let [figure, most, reached] = goal.texts();
+        let _ = writeln!(text, "| {} | {figure} | {most} | {reached} |", goal.what);
     }
     text.push('\n');
     text

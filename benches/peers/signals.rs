@@ -13,7 +13,24 @@ pub struct Latency {
     pub name: String,
     pub median: f64,
     pub p99: f64,
+    /// That of each of `PARTS`, the same parts for all.
+    p99s: Vec<f64>,
 }
+
+impl Latency {
+    /// Twice the standard error of the difference of two 99th percentiles, from part to part.
+    pub fn doubt(&self, other: &Self) -> f64 {
+        let differences = self.p99s.iter().zip(&other.p99s).map(|(one, other)| one - other);
+        let differences: Vec<f64> = differences.collect();
+        let count = differences.len() as f64;
+        let mean = differences.iter().sum::<f64>() / count;
+        let squares = differences.iter().map(|difference| (difference - mean).powi(2));
+        2.0 * (squares.sum::<f64>() / (count - 1.0) / count).sqrt()
+    }
+}
+
+/// So many, each of some starts.
+const PARTS: usize = 10;
 
 /// How often all of them are started anew, in another order. On which processor each comes to sit, and its
 /// child, stays as it began for as long as they run, and is worth more than what tells them apart: the same
@@ -32,11 +49,18 @@ pub fn latencies(inits: &[Contestant], places: &Places, rounds: usize) -> Vec<La
     }
     let results = inits.iter().zip(times);
     let results = results.map(|(init, mut times)| {
+        let part = |part: &mut [f64]| {
+            part.sort_by(f64::total_cmp);
+            quantile(part, 0.99)
+        };
+        let size = times.len().div_ceil(PARTS);
+        let p99s = times.chunks_mut(size).map(part).collect();
         times.sort_by(f64::total_cmp);
         Latency {
             name: init.name.clone(),
             median: quantile(&times, 0.5),
             p99: quantile(&times, 0.99),
+            p99s,
         }
     });
     results.collect()
