@@ -10,7 +10,8 @@ pub struct Goal {
     pub what: String,
     pub figure: f64,
     pub most: f64,
-    /// How far two figures may be from one another, and one run cannot tell which of them is the greater.
+    /// How far two figures may be from one another, and one run cannot tell which of them is the greater. Told
+    /// beside them; it moves no goal.
     pub doubt: Option<f64>,
     /// Behind both figures.
     pub unit: &'static str,
@@ -18,7 +19,7 @@ pub struct Goal {
 
 impl Goal {
     pub fn reached(&self) -> bool {
-        self.figure - self.doubt.unwrap_or(0.0) <= self.most
+        self.figure <= self.most
     }
 
     /// As people read them: the figure, what it was to be at most, whether it was.

@@ -107,7 +107,7 @@ impl Report {
     pub fn write(&self, places: &Places) -> io::Result<()> {
         let goals = goals(self);
         println!("\nwhat was to be reached: told, nothing fails by it");
-        println!("{:48} {:>14} {:>14}  reached", "", "figure", "at most");
+        println!("{:48} {:>14} {:>22}  reached", "", "figure", "at most");
         for goal in &goals {
             let [figure, most, reached] = goal.texts();
             println!("{:48} {figure:>14} {most:>22}  {reached}", goal.what);

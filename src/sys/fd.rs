@@ -32,8 +32,8 @@ pub fn reserve_standard() {
 /// The permissions of the file that this process was started from, if that can be told.
 ///
 /// Where execve gave us nothing that our caller does not have, a file without the bits by the name that was
-/// executed is enough: to look at /proc/self for the first time takes the kernel 11 µs, for what is at most
-/// a warning then. Whoever could put another file there has no more to win than by running us.
+/// executed is enough: to look at /proc/self for the first time takes the kernel 11 µs, and the bit is no
+/// danger in this run. What is missed: a caller who gains nothing by our bit, root for one, and names a script.
 pub fn own_mode() -> Option<u32> {
     static OWN: FixedPath<15> = FixedPath::new(c"/proc/self/exe");
     let of = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.mode() & 0o7777);

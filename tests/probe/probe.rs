@@ -10,7 +10,7 @@
 //! probe orphans COUNT     leaves COUNT orphans that end at once, prints `orphaned`, and waits for TERM
 //! probe trickle COUNT     makes COUNT orphans, each once the one before is reaped, then as `orphans`
 //! probe crowd COUNT [N]   leaves COUNT orphans, prints `crowd`; at signal N (USR1) they end; waits for TERM
-//! probe bustle COUNT      signals its parent without a pause while COUNT pairs of its siblings end, and ends;
+//! probe bustle COUNT      signals its parent each 400 µs while COUNT pairs of its siblings end, and ends;
 //!                         then `signals N`: so many more until its parent had ended too
 //! probe echo              `ready`, then `got LINE` for each line of stdin, until `quit` or its end
 //! probe close FD [LAST]   closes FD, then as `heir`
